@@ -1,0 +1,67 @@
+# Facet. `make` alone lists what there is to make.
+
+VENV := .venv
+# Touched when everything is installed; older than a lock, the locks are installed again.
+INSTALLED := $(VENV)/.installed
+
+# `python` in dvc.yaml is this project's.
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+# Nothing phones home.
+export DVC_NO_ANALYTICS := 1
+export NO_ALBUMENTATIONS_UPDATE := 1
+export WANDB_ERROR_REPORTING := false
+export DO_NOT_TRACK := 1
+
+.PHONY: help install repro smoke test soak lint bench lock repository
+
+help:
+	@echo 'make repro   train and evaluate with params.yaml; what is up to date is not done again'
+	@echo 'make smoke   the same stages in two minutes, in a temporary clone, to see that everything runs'
+	@echo 'make test    all tests but the soak tests'
+	@echo 'make soak    the soak tests: up to an hour'
+	@echo 'make lint    ruff, mypy and the import contracts'
+	@echo 'make bench   the benchmarks, as a table and as JSON'
+	@echo 'make lock    requirements.lock from pyproject.toml (UPGRADE=1: the newest versions)'
+	@echo 'Each makes $(VENV) first, where it is missing or older than the locks.'
+
+install: $(INSTALLED)
+
+$(INSTALLED): requirements.lock requirements-torch.lock
+	@tools/install $(VENV)
+	@touch $@
+
+# DVC keeps its place in the git repository whose top this folder is.
+repository:
+	@if [ "$$(git rev-parse --show-prefix 2>/dev/null; echo $$?)" != "$$(printf '\n0')" ]; then \
+		echo "$(CURDIR) is not the top of a git repository, and DVC needs one: clone the project with git, or run" \
+			"'git init && git add . && git commit -m Facet' here first." >&2; \
+		exit 2; \
+	fi
+
+repro: repository $(INSTALLED)
+	@dvc repro
+	@echo
+	@echo 'Metrics   results/*/metrics.json   (table: $(VENV)/bin/dvc metrics show)'
+	@echo 'Report    results/report/index.html'
+	@echo 'Images    results/synthesize/grid.png'
+	@echo 'Runs      look at them here: $(VENV)/bin/wandb leet ./wandb   upload them: $(VENV)/bin/wandb sync'
+
+smoke: repository $(INSTALLED)
+	@python tools/smoke.py $(SETTINGS)
+
+test: $(INSTALLED)
+	@python -m pytest -m 'not soak' $(PYTEST_ARGS)
+
+soak: $(INSTALLED)
+	@python -m pytest -m soak $(PYTEST_ARGS)
+
+lint: $(INSTALLED)
+	@ruff check .
+	@mypy
+	@lint-imports --no-cache
+
+bench: $(INSTALLED)
+	@python tools/bench.py $(BENCH_ARGS)
+
+lock: $(INSTALLED)
+	@tools/lock $(if $(UPGRADE),--upgrade)

@@ -1,0 +1,93 @@
+"""Command line: `python -m pipeline COMMAND`. dvc.yaml calls this and nothing else."""
+
+import argparse
+import ctypes
+import importlib
+import inspect
+import logging
+import os
+import sys
+from pathlib import Path
+
+import pipeline
+from pipeline import stages
+from pipeline.errors import UserError
+from pipeline.params import load_params
+
+
+def run_stage(name: str) -> None:
+    """Run one stage, handing it the sections of params.yaml that its signature names."""
+    params = load_params()
+    run = importlib.import_module(f"pipeline.stages.{name}").run
+    run(**{section: getattr(params, section) for section in inspect.signature(run).parameters})
+
+
+def recombine(arguments: argparse.Namespace) -> None:
+    from pipeline.applications.recombine import recombine
+
+    subjects, samples = arguments.subject or arguments.subjects, arguments.sample or arguments.samples
+    recombine(subjects, samples, arguments.out)
+    print(arguments.out)
+
+
+def fetch(arguments: argparse.Namespace) -> None:
+    from pipeline import assets
+
+    for path in assets.fetch(arguments.name).values():
+        print(path)
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="python -m pipeline", description=pipeline.__doc__)
+    commands = top.add_subparsers(metavar="COMMAND", required=True)
+    for number, name in enumerate(stages.NAMES, 1):
+        command = commands.add_parser(name, help=f"stage {number} of dvc.yaml")
+        command.set_defaults(run=lambda _, name=name: run_stage(name))
+
+    command = commands.add_parser("recombine", help="a subject's face as a sample shows another's")
+    for one, many, what in (("subject", "subjects", "gives the identity"), ("sample", "samples", "gives all else")):
+        either = command.add_mutually_exclusive_group(required=True)
+        either.add_argument(f"--{one}", type=Path, metavar="FILE", help=f"photograph that {what}")
+        either.add_argument(f"--{many}", type=Path, metavar="DIR", help="a folder of them: makes the whole grid")
+    command.add_argument("--out", type=Path, metavar="PNG", required=True)
+    command.epilog = (
+        "Example: python -m pipeline recombine --subject a.jpg --sample b.jpg --out c.png. "
+        "A model trained on rendered heads (the default) does badly on photographs: train on photographs for those."
+    )
+    command.set_defaults(run=recombine)
+
+    command = commands.add_parser("fetch", help="download published weights: yunet, reidentification, head_pose, …")
+    command.add_argument("name", help="yunet, reidentification, head_pose or inception")
+    command.set_defaults(run=fetch)
+    return top
+
+
+def keep_memory() -> None:
+    """Let glibc keep freed memory: batches of activations are freed and needed again many times a second.
+
+    Returning them to the system each time costs up to half of a training step on two cores. Other C libraries do
+    not know the call and are left alone.
+    """
+    M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+        mallopt(M_MMAP_MAX, 0)
+
+
+def main() -> int:
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("pipeline").setLevel(logging.INFO)
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+    keep_memory()
+    arguments = parser().parse_args()
+    try:
+        arguments.run(arguments)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

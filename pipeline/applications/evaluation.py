@@ -1,0 +1,147 @@
+"""The evaluation of recombinations, metric by metric, by the protocol of the field (docs/architecture.md)."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pipeline.applications.judging import Court, known_attributes
+from pipeline.applications.retrieval import judged_gallery, labelled
+from pipeline.datasets import heads
+from pipeline.datasets.protocol import Protocol
+from pipeline.datasets.shards import Faces
+from pipeline.judges.verdict import Verdict
+from pipeline.metrics.attributes import errors, mean_error, unrelated_error
+from pipeline.metrics.identity import found_first, retrieve
+from pipeline.metrics.realism import INCEPTION_DIM, FrechetDistance, inception
+from pipeline.metrics.truth import psnr, ssim
+
+EYES_CLOSED = 0.5  # from this blink on, a gaze cannot be seen
+
+
+class Material(NamedTuple):
+    """All that is compared."""
+
+    faces: Faces  # real photographs
+    people: Protocol  # of the test split
+    outputs: np.ndarray  # synthesized faces, uint8 [B, S, S, 3]
+    subject_rows: np.ndarray  # int64 [B], in `faces`
+    sample_rows: np.ndarray  # int64 [B], in `faces`
+    said: Verdict  # the judge, of `outputs`
+    real_rows: np.ndarray  # int64 [N], probes and gallery
+    said_real: Verdict  # the judge, of `real_rows`
+
+
+Column = dict[str, np.ndarray]  # name -> one number an output
+
+
+def gather(court: Court, faces: Faces, people: Protocol, synthesized: Faces) -> Material:
+    """Open everything and let the judge see it, once."""
+    row_of = {key: row for row, key in enumerate(faces.column("key"))}
+    subject, sample = (np.array([row_of[k] for k in synthesized.column(f"{who}_key")]) for who in ("subject", "sample"))
+    outputs = synthesized.images(range(len(synthesized)))
+    real = np.concatenate([*people.gallery, *people.probes])
+    return Material(
+        faces, people, outputs, subject, sample, court.judge(outputs), real, court.judge(faces.images(real))
+    )
+
+
+def identity(court: Court, m: Material) -> tuple[dict[str, float], Column]:
+    """`identity/*`: is it the subject, by nearest neighbour among real photographs."""
+    among = judged_gallery(court.judge, m.faces, m.people)
+    features, found = torch.from_numpy(m.said.features), torch.from_numpy(m.said.found)
+    rows = retrieve(features, _people(m, m.subject_rows), _people(m, m.sample_rows), found, among)
+    probes, person = labelled(m.people.probes)
+    seen = court.judge(m.faces.images(probes))
+    hits = found_first(torch.from_numpy(seen.features), person, torch.from_numpy(seen.found), among)
+    values = {f"identity/{name}": float(v.double().mean()) for name, v in rows._asdict().items()}
+    values["identity/top1_real"] = float(hits.double().mean())
+    columns = {f"identity/{name}": v.numpy().astype(np.float32) for name, v in rows._asdict().items()}
+    return values, columns
+
+
+def attributes(court: Court, m: Material) -> tuple[dict[str, float], Column]:
+    """`attributes/NAME_error` against the sample, and `_unrelated`, that of a random other real face."""
+    known = known_attributes(m.faces, m.sample_rows) or court.judge(m.faces.images(m.sample_rows)).attributes
+    found, real_found = torch.from_numpy(m.said.found), torch.from_numpy(m.said_real.found)
+    person, sample_person = _people(m, m.real_rows), _people(m, m.sample_rows)
+    values, columns = {}, {}
+    for name, attribute in court.attributes.items():
+        target, predicted = (torch.from_numpy(source[name]) for source in (known, m.said.attributes))
+        counted = torch.from_numpy(known["blink"]) < EYES_CLOSED if name.startswith("gaze") else target.isfinite()
+        real = torch.from_numpy(m.said_real.attributes[name])
+        error = errors(attribute, predicted, target.nan_to_num(), found)
+        values[f"attributes/{name}_error"] = float(mean_error(attribute, error, target.nan_to_num(), counted))
+        values[f"attributes/{name}_error_unrelated"] = float(
+            unrelated_error(attribute, real, real_found, person, target.nan_to_num(), sample_person, counted)
+        )
+        columns[f"attributes/{name}_error"] = error.numpy()
+    return values, columns
+
+
+def true_recombinations(faces: Faces, subject_rows: np.ndarray, sample_rows: np.ndarray) -> np.ndarray:
+    """What rendered heads would look like recombined, uint8 [B, S, S, 3]."""
+    size = faces.image(0).shape[0]
+    people, circumstances = faces.column("identity_vector"), faces.column("attribute_vector")
+    pairs = zip(subject_rows, sample_rows, strict=True)
+    return np.stack([heads.render(people[s], circumstances[a], size).image for s, a in pairs])
+
+
+def truth(m: Material) -> tuple[dict[str, float], Column]:
+    """`truth/*`: against the true recombination, pixel by pixel; nothing where nobody knows it."""
+    if not m.faces.has("identity_vector"):
+        return {}, {}
+    true = true_recombinations(m.faces, m.subject_rows, m.sample_rows)
+    images = [torch.from_numpy(x).permute(0, 3, 1, 2) for x in (m.outputs, true)]
+    columns = {"truth/psnr": psnr(*images).numpy(), "truth/ssim": ssim(*images).numpy()}
+    return {name: float(column.astype(np.float64).mean()) for name, column in columns.items()}, columns
+
+
+def realism(m: Material, inception_weights: Path | None) -> dict[str, float]:
+    """`realism/fd_judge` always, `realism/fid` with Inception's weights."""
+    judged = FrechetDistance(m.said.features.shape[1])
+    judged.update(torch.from_numpy(m.said.features[m.said.found]), real=False)
+    judged.update(torch.from_numpy(m.said_real.features[m.said_real.found]), real=True)
+    values = {"realism/fd_judge": float(judged.compute())}
+    if inception_weights is not None:
+        features, fid = inception(inception_weights), FrechetDistance(INCEPTION_DIM)
+        for images, real in ((m.outputs, False), (m.faces.images(m.real_rows), True)):
+            for start in range(0, len(images), 64):
+                batch = torch.from_numpy(np.ascontiguousarray(images[start : start + 64])).permute(0, 3, 1, 2)
+                fid.update(features(batch), real=real)
+        values["realism/fid"] = float(fid.compute())
+    return values
+
+
+def not_measured(values: Mapping[str, float]) -> dict[str, str]:
+    """What the protocol names and `values` lacks, and why."""
+    reasons = {
+        "truth/psnr": "photographs have no true recombination to compare with",
+        "truth/ssim": "photographs have no true recombination to compare with",
+        "realism/fid": "evaluate.inception is off: `python -m pipeline fetch inception`, then set it to on",
+        **{
+            f"attributes/{d.name}_error": "no published network here estimates it on photographs"
+            for d in heads.ATTRIBUTES
+        },
+    }
+    return {name: reason for name, reason in reasons.items() if name not in values}
+
+
+def cases(m: Material, columns: Column) -> list[dict[str, Any]]:
+    """One row an output: who, and what each metric says of it."""
+    names = m.faces.column("identity")
+    rows = zip(names[m.subject_rows], names[m.sample_rows], m.said.found, strict=True)
+    return [
+        {"subject": s, "sample": a, "found": bool(f), **{name: float(c[i]) for name, c in columns.items()}}
+        for i, (s, a, f) in enumerate(rows)
+    ]
+
+
+def _people(m: Material, rows: np.ndarray) -> Tensor:
+    """Numbers of the people that these rows show, int64."""
+    number = {name: i for i, name in enumerate(m.people.names)}
+    names = m.faces.column("identity")
+    return torch.tensor([number[names[row]] for row in rows])

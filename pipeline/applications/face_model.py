@@ -1,0 +1,68 @@
+"""A trained model as one function: photographs of a subject and of samples in, recombinations out."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from pydantic import ValidationError
+
+from pipeline.datasets.pairs import to_images, to_tensor
+from pipeline.datasets.protocol import Pair
+from pipeline.datasets.shards import Faces
+from pipeline.methods import ipgan
+from pipeline.params import Model
+from pipeline.training import weights
+
+BATCH = 64
+
+
+class FaceModel:
+    """x' = G(f_I(x_s), mu(x_a)), in float32, on the accelerator where there is one.
+
+    Args:
+        folder: what `train` wrote.
+        expected: params.yaml's `model`, to refuse a model of another shape; None takes whatever is there.
+
+    Raises:
+        WeightsError: the model is missing, damaged, or not of the expected shape.
+    """
+
+    def __init__(self, folder: Path, expected: Model | None = None) -> None:
+        how = "dvc repro train"
+        self.facts = weights.facts(folder, how)
+        try:
+            model = expected or Model.model_validate(self.facts["model"])
+            self.image_size, self.source = int(self.facts["image_size"]), str(self.facts["source"])
+            self.networks = ipgan.networks(model, self.image_size, int(self.facts["identities"]))
+        except (KeyError, ValidationError) as error:
+            raise weights.WeightsError(f"{folder}: its header says too little ({error}); run `{how} -f`") from None
+        self.networks = {name: self.networks[name] for name in ("identity", "attributes", "generator")}
+        weights.load(folder, self.networks, how)
+        self.device = torch.accelerator.current_accelerator() or torch.device("cpu")
+        for network in self.networks.values():
+            network.eval().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @torch.inference_mode()
+    def recombine(self, subjects: np.ndarray, samples: np.ndarray) -> np.ndarray:
+        """The persons of `subjects` as `samples` show theirs, row by row: uint8 [B, S, S, 3] each and out."""
+        x_s, x_a = (to_tensor(images).to(self.device) for images in (subjects, samples))
+        f_I, _ = self.networks["identity"](x_s)
+        mu, _ = self.networks["attributes"](x_a)
+        return to_images(self.networks["generator"](f_I, mu))
+
+    def recombine_pairs(self, faces: Faces, pairs: Sequence[Pair]) -> Iterator[np.ndarray]:
+        """One uint8 [S, S, 3] a pair, in order."""
+        for start in range(0, len(pairs), BATCH):
+            part = pairs[start : start + BATCH]
+            subjects = faces.images(pair.subject_row for pair in part)
+            samples = faces.images(pair.sample_row for pair in part)
+            yield from self.recombine(subjects, samples)
+
+    def grid(self, subjects: np.ndarray, samples: np.ndarray) -> list[list[np.ndarray]]:
+        """Every subject with every sample, framed by the photographs: first column subjects, first row samples."""
+        blank = np.full_like(subjects[0], 255)
+        rows = [[blank, *samples]]
+        for subject in subjects:
+            rows.append([subject, *self.recombine(np.stack([subject] * len(samples)), samples)])
+        return rows

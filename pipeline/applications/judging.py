@@ -1,0 +1,105 @@
+"""The judge of each kind of data: a network of our own for rendered heads, published ones for photographs."""
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+
+from pipeline import assets
+from pipeline.applications.retrieval import top1_real
+from pipeline.datasets import heads
+from pipeline.datasets.augmentation import attribute_augmentation
+from pipeline.datasets.alignment import warp
+from pipeline.datasets.detection import yunet
+from pipeline.datasets.labelled import LabelledBatches
+from pipeline.datasets.shards import Faces
+from pipeline.judges.photographs import ANGLES, photo_judge
+from pipeline.judges.scales import outputs
+from pipeline.judges.trained import trained_judge
+from pipeline.judges.verdict import Judge
+from pipeline.methods.recognition import JudgeTraining
+from pipeline.metrics.attributes import Attribute, errors, mean_error
+from pipeline.networks import JudgeNetwork
+from pipeline.params import Data
+from pipeline.params import Judge as JudgeParams
+from pipeline.training import weights
+from pipeline.training.trainer import Fit
+
+PUBLISHED = ("yunet", "reidentification", "head_pose")
+FEATURES = 256
+MIN_SCORE = 0.5  # synthesized faces are smaller and softer than what the detector learned from
+
+
+def make(data: Data, judge: JudgeParams, faces: Faces, fit: Fit, folder: Path) -> None:
+    """Train the judge on its own people (rendered), or record which published networks will do it (photographs).
+
+    Raises:
+        AssetError: a published network is missing or damaged.
+    """
+    if data.source != "rendered":
+        folder.mkdir(parents=True, exist_ok=True)
+        record = {name: [f._asdict() for f in assets.ASSETS[name].files] for name in PUBLISHED if assets.locate(name)}
+        (folder / "published.json").write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
+        return
+    augment = attribute_augmentation(data.image_size) if judge.augment else None
+    batches = LabelledBatches(faces, faces.of_split("judge"), judge.batch_size, judge.seed, augment)
+    pl.seed_everything(judge.seed, verbose=False)
+    network = _network(data, judge, len(batches.names))
+    fit.run(JudgeTraining(network, judge, heads.ATTRIBUTES), batches)
+    weights.save(folder, {"judge": network}, {"identities": len(batches.names)})
+
+
+class Court(NamedTuple):
+    """A judge, and what it can say of a face beside whose it is."""
+
+    judge: Judge
+    attributes: dict[str, Attribute]
+
+
+def load(data: Data, judge: JudgeParams, folder: Path) -> Court:
+    """The judge that `make` left in `folder`.
+
+    Raises:
+        WeightsError: it is missing, damaged or of another shape than params.
+        AssetError: a published network is missing or damaged.
+    """
+    if data.source != "rendered":
+        files = {name: list(assets.locate(name).values()) for name in PUBLISHED}
+        detect = yunet(files["yunet"][0], MIN_SCORE)
+        return Court(
+            photo_judge(detect, warp, files["reidentification"][0], files["head_pose"][0]),
+            {name: Attribute("continuous", -90.0, 90.0) for name in ANGLES},
+        )
+    how = "dvc repro judge"
+    network = _network(data, judge, int(weights.facts(folder, how)["identities"]))
+    weights.load(folder, {"judge": network}, how)
+    known = {d.name: Attribute(d.kind, d.low, d.high) for d in heads.ATTRIBUTES}  # type: ignore[arg-type]
+    return Court(trained_judge(network, heads.ATTRIBUTES), known)
+
+
+def _network(data: Data, judge: JudgeParams, identities: int) -> JudgeNetwork:
+    return JudgeNetwork(data.image_size, judge.width, FEATURES, identities, outputs(heads.ATTRIBUTES))
+
+
+def known_attributes(faces: Faces, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """Name -> float32 [n], the true attributes of rendered heads; empty for photographs."""
+    if not faces.has("attribute_vector"):
+        return {}
+    vectors = faces.column("attribute_vector")[rows]
+    return {d.name: vectors[:, i] for i, d in enumerate(heads.ATTRIBUTES)}
+
+
+def scores(court: Court, faces: Faces, split: str) -> dict[str, float]:
+    """What the judge itself can do on people it does not know: the ceiling of every number it gives."""
+    values = {"judge/top1_val": top1_real(court.judge, faces, split)}
+    rows = faces.of_split(split)
+    known = known_attributes(faces, rows)
+    verdict = court.judge(faces.images(rows))
+    for name in known:
+        target, found = torch.from_numpy(known[name]), torch.from_numpy(verdict.found)
+        error = errors(court.attributes[name], torch.from_numpy(verdict.attributes[name]), target, found)
+        values[f"judge/{name}_error"] = float(mean_error(court.attributes[name], error, target))
+    return values

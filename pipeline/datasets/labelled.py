@@ -1,0 +1,64 @@
+"""Batches for recognisers: images with who and how they are, each a pure function of (seed, step)."""
+
+import copy
+from typing import NamedTuple, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from pipeline.datasets.augmentation import Augmentation
+from pipeline.datasets.pairs import to_tensor
+from pipeline.datasets.shards import Faces
+
+
+class Labelled(NamedTuple):
+    """One process's part of a batch."""
+
+    x: Tensor  # float32 [b, 3, S, S] in [-1, 1]
+    c: Tensor  # identity, int64 [b]
+    attributes: Tensor  # float32 [b, a] in their own units; a is 0 where they are unknown
+
+
+class LabelledBatches(Dataset[Labelled]):
+    """Step => the images of that step, drawn with replacement.
+
+    Args:
+        faces: the images.
+        rows: those to draw from.
+        batch_size: images of a step, over all processes.
+        seed: another seed is another order.
+        augment: applied to each image, or None.
+    """
+
+    def __init__(
+        self,
+        faces: Faces,
+        rows: np.ndarray,
+        batch_size: int,
+        seed: int,
+        augment: Augmentation | None,
+    ) -> None:
+        self.faces, self.rows, self.augment = faces, rows, augment
+        self.names, self.labels = np.unique(faces.column("identity")[rows], return_inverse=True)
+        known = faces.has("attribute_vector")
+        self.attributes = faces.column("attribute_vector")[rows] if known else np.zeros((len(rows), 0), np.float32)
+        self.batch_size, self.seed = batch_size, seed
+        self.rank, self.world = 0, 1
+
+    def share(self, rank: int, world: int) -> Self:
+        """The same batches as process `rank` of `world` gets them: an equal part of each."""
+        other = copy.copy(self)
+        other.rank, other.world = rank, world
+        return other
+
+    def __getitem__(self, step: int) -> Labelled:
+        drawn = np.random.default_rng([self.seed, step]).integers(len(self.rows), size=self.batch_size)
+        first, last = (k * self.batch_size // self.world for k in (self.rank, self.rank + 1))
+        images = self.faces.images(self.rows[drawn[first:last]])
+        if self.augment is not None:
+            seeds = np.random.default_rng([self.seed, step, 1]).integers(2**31, size=self.batch_size)[first:last]
+            images = np.stack([self.augment(x, int(seed)) for x, seed in zip(images, seeds, strict=True)])
+        mine = drawn[first:last]
+        return Labelled(to_tensor(images), torch.from_numpy(self.labels[mine]), torch.from_numpy(self.attributes[mine]))

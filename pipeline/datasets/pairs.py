@@ -1,0 +1,81 @@
+"""Batches of pairs, each a pure function of (seed, step): the same whatever the number of processes or workers."""
+
+import copy
+from typing import NamedTuple, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from pipeline.datasets.shards import Faces
+
+
+class Pairs(NamedTuple):
+    """One process's part of a batch; images are float32 [b, 3, S, S] in [-1, 1]."""
+
+    x_s: Tensor
+    x_a: Tensor
+    c: Tensor  # identity of x_s, int64 [b]
+    noise: Tensor  # standard normal, float32 [b, noise_dim]
+    same: bool  # x_a shows the person of x_s
+
+
+def to_tensor(images: np.ndarray) -> Tensor:
+    """uint8 [B, S, S, 3] => float32 [B, 3, S, S] in [-1, 1], channels last in memory."""
+    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def to_images(x: Tensor) -> np.ndarray:
+    """float [B, 3, S, S] in [-1, 1] => uint8 [B, S, S, 3]."""
+    return ((x.float().clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).contiguous().cpu().numpy()
+
+
+class PairBatches(Dataset[Pairs]):
+    """Step => the pairs of that step: of one person at even steps, of two people at odd ones.
+
+    Args:
+        faces: the images.
+        rows: those to draw from.
+        batch_size: pairs of a step, over all processes.
+        noise_dim: size of z.
+        seed: another seed is another order.
+        same_pairs: `image`: x_a is x_s (the paper); `person`: another image of the same person where there is one.
+    """
+
+    def __init__(
+        self,
+        faces: Faces,
+        rows: np.ndarray,
+        batch_size: int,
+        noise_dim: int,
+        seed: int,
+        same_pairs: str,
+    ) -> None:
+        self.faces, self.rows = faces, rows
+        self.names, self.labels = np.unique(faces.column("identity")[rows], return_inverse=True)
+        self.of_person = [np.flatnonzero(self.labels == i) for i in range(len(self.names))]
+        self.batch_size, self.noise_dim, self.seed = batch_size, noise_dim, seed
+        self.same_pairs = same_pairs
+        self.rank, self.world = 0, 1
+
+    def share(self, rank: int, world: int) -> Self:
+        """The same batches as process `rank` of `world` gets them: an equal part of each."""
+        other = copy.copy(self)
+        other.rank, other.world = rank, world
+        return other
+
+    def __getitem__(self, step: int) -> Pairs:
+        rng = np.random.default_rng([self.seed, step])
+        s = rng.integers(len(self.rows), size=self.batch_size)
+        same = step % 2 == 0
+        a = self._same(s, rng) if same else rng.integers(len(self.rows), size=self.batch_size)
+        noise = rng.standard_normal((self.batch_size, self.noise_dim), dtype=np.float32)
+        mine = slice(self.rank * self.batch_size // self.world, (self.rank + 1) * self.batch_size // self.world)
+        x_s, x_a = (to_tensor(self.faces.images(self.rows[i[mine]])) for i in (s, a))
+        return Pairs(x_s, x_a, torch.from_numpy(self.labels[s[mine]]), torch.from_numpy(noise[mine]), same)
+
+    def _same(self, s: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        if self.same_pairs == "image":
+            return s
+        return np.array([rng.choice(self.of_person[label]) for label in self.labels[s]])

@@ -1,0 +1,1 @@
+"""Who scores a face: networks that took no part in training the generator."""

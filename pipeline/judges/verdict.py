@@ -1,0 +1,17 @@
+"""What every judge says of a batch of faces."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Verdict(NamedTuple):
+    """One row an image."""
+
+    features: np.ndarray  # float32 [B, d], not normalised; compare them by cosine
+    attributes: dict[str, np.ndarray]  # name -> float32 [B], in the attribute's own unit; yes/no as a probability
+    found: np.ndarray  # bool [B]; False where no face was found, which counts as a failure of the image
+
+
+Judge = Callable[[np.ndarray], Verdict]  # uint8 [B, S, S, 3] RGB aligned crops -> Verdict

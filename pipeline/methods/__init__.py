@@ -1,0 +1,1 @@
+"""Who learns from what: a file a method, as terms -> objectives -> update."""

@@ -1,0 +1,175 @@
+"""IP-GAN: how five networks learn from each other (Bao et al. 2018, arXiv:1803.11182, Algorithm 1).
+
+Read top-down: `terms` computes the paper's losses, `objectives` says who minimizes which of them, `update` does it.
+Where params depart from the paper (params.yaml, profiles/paper), the departure is marked here with "ours".
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torch.optim import Adam
+
+from pipeline import losses
+from pipeline.datasets.pairs import Pairs
+from pipeline.networks import AttributeEncoder, Discriminator, Generator, Recogniser
+from pipeline.networks.encoders import sampled
+from pipeline.params import Losses, Model, Train
+from pipeline.training.gradients import average_gradients
+
+NETWORKS = ("identity", "classifier", "discriminator", "attributes", "generator")
+Table = dict[str, dict[str, float]]  # network -> term -> weight
+
+
+class IPGAN(pl.LightningModule):
+    """Makes x', the person of x_s with the attributes of x_a."""
+
+    def __init__(
+        self,
+        identity: nn.Module,  # I: image -> f_I, class scores
+        classifier: nn.Module,  # C: image -> f_C, class scores
+        discriminator: nn.Module,  # D: image -> f_D, logit
+        attributes: nn.Module,  # A: image -> mu, logvar
+        generator: nn.Module,  # G: f_I, z -> image
+        weights: Losses,
+        train: Train,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.identity = identity
+        self.classifier = classifier
+        self.discriminator = discriminator
+        self.attributes = attributes
+        self.generator = generator
+        self.weights = weights
+        self.schedule = train
+        self.frozen = train.recognisers == "frozen"
+        self.batches_done = 0  # not trainer.global_step, which counts every optimizer's steps
+        if self.frozen:
+            identity.requires_grad_(False)
+            classifier.requires_grad_(False)
+
+    def forward(self, x_s: Tensor, x_a: Tensor) -> Tensor:
+        """x' [B, 3, S, S] in [-1, 1], with z at its mean."""
+        f_I, _ = self.identity(x_s)
+        mu, _ = self.attributes(x_a)
+        return self.generator(f_I, mu)
+
+    def training_step(self, batch: Pairs, batch_idx: int) -> None:
+        L = self.terms(batch)
+        self.update(L, self.objectives(batch.same))
+        self.batches_done += 1
+        kind = "same" if batch.same else "cross"
+        self.log_dict({f"train/{t if t != 'L_GR' else f'L_GR_{kind}'}": v.detach() for t, v in L.items()})
+
+    def terms(self, batch: Pairs) -> dict[str, Tensor]:
+        """The loss terms, not weighted, by their names in the paper."""
+        x_s, x_a, c, noise, _ = batch
+        f_I, scores_I = self.identity(x_s)
+        mu, logvar = self.attributes(x_a)
+        # No term of G reaches I: f_I enters G as a value.
+        x_out = self.generator(f_I.detach(), sampled(mu, logvar, noise))
+
+        # Frozen, C and I are one network, the pretrained one: f_C(x_s) is f_I.
+        f_C, scores_C = (f_I, scores_I) if self.frozen else self.classifier(x_s)
+        f_C_out, _ = self.classifier(x_out)
+        f_D, logit_real = self.discriminator(x_a)
+        f_D_out, logit_fake = self.discriminator(x_out)
+
+        cosine = self.weights.feature_C_distance == "cosine"
+        distance_C = losses.cosine_distance if cosine else losses.half_squared_distance
+        return {
+            "L_I": losses.classification(scores_I, c),
+            "L_C": losses.classification(scores_C, c),
+            "L_D": losses.adversarial_D(logit_real, logit_fake),
+            "L_KL": losses.kl(mu, logvar),
+            "L_GR": losses.half_squared_distance(x_out, x_a),
+            "L_GA": losses.absolute_distance(x_out, x_a),  # ours
+            "L_GC": distance_C(f_C_out, f_C.detach()),
+            "L_GD": losses.half_squared_distance(f_D_out, f_D.detach()),
+            "L_adv": losses.adversarial_G(logit_fake),  # ours
+        }
+
+    def objectives(self, same: bool) -> Table:
+        """What each network minimizes: the weight of every term. This table is the method."""
+        w = self.weights
+        pair = 1.0 if same else w.cross  # the paper's lambda
+        reconstruction = {"L_GR": pair * w.reconstruction, "L_GA": pair * w.absolute}
+        generator = {**reconstruction, "L_GC": w.feature_C, "L_GD": w.feature_D, "L_adv": w.adversarial}
+        attributes = generator if w.attributes_follow == "generator" else reconstruction
+        recognisers: Table = {} if self.frozen else {"identity": {"L_I": 1.0}, "classifier": {"L_C": 1.0}}
+        return {
+            **recognisers,
+            "discriminator": {"L_D": 1.0},
+            "attributes": {"L_KL": w.kl, **attributes},
+            "generator": generator,
+        }
+
+    def update(self, L: Mapping[str, Tensor], table: Table) -> None:
+        """One step of each network along the gradient of its own objective, all taken at the same parameters."""
+        for names, weights in passes(table):
+            objective = torch.stack([w * L[term] for term, w in weights.items() if w]).sum()
+            inputs = [p for name in names for p in getattr(self, name).parameters()]
+            self.manual_backward(objective, inputs=inputs, retain_graph=True)
+        optimizers = self.optimizers()
+        assert isinstance(optimizers, list)
+        for name, optimizer in zip(table, optimizers, strict=True):
+            average_gradients(getattr(self, name).parameters())
+            optimizer.param_groups[0]["lr"] = self.learning_rate()
+            optimizer.step()
+            optimizer.zero_grad()
+
+    def learning_rate(self) -> float:
+        """Of the step that is due: a function of the images seen."""
+        seen = self.batches_done * self.schedule.batch_size / self.schedule.images
+        falling = self.schedule.learning_rate_schedule == "linear"
+        return self.schedule.learning_rate * (max(0.0, 1 - seen) if falling else 1)
+
+    def configure_optimizers(self) -> list[Adam]:
+        t = self.schedule
+        return [
+            Adam(getattr(self, name).parameters(), lr=t.learning_rate, betas=(t.beta1, 0.99))
+            for name in self.objectives(same=True)
+        ]
+
+
+def passes(table: Table) -> list[tuple[list[str], dict[str, float]]]:
+    """Which networks can share a backward pass.
+
+    A's objective is G's and L_KL where A follows G; L_KL does not depend on G, so one pass gives both gradients.
+    """
+    rest = {name: weights for name, weights in table.items() if name not in ("attributes", "generator")}
+    alone = [([name], weights) for name, weights in rest.items()]
+    A, G = table["attributes"], table["generator"]
+    if {term: w for term, w in A.items() if term != "L_KL"} == G:
+        return [*alone, (["attributes", "generator"], A)]
+    return [*alone, (["attributes"], A), (["generator"], G)]
+
+
+def networks(model: Model, image_size: int, num_identities: int) -> dict[str, nn.Module]:
+    """Fresh networks by name: the one place that turns params into networks, for training and loading alike."""
+    m = model
+    return {
+        "identity": recogniser(model, image_size, num_identities),
+        "classifier": recogniser(model, image_size, num_identities),
+        "discriminator": Discriminator(image_size, m.width),
+        "attributes": AttributeEncoder(image_size, m.width, m.attribute_dim),
+        "generator": Generator(image_size, m.width, m.identity_dim, m.attribute_dim, m.injection),
+    }
+
+
+def recogniser(model: Model, image_size: int, num_identities: int) -> Recogniser:
+    """Fresh weights for what becomes I and C."""
+    return Recogniser(image_size, model.width, model.identity_dim, num_identities, model.normalized_features)
+
+
+def build(
+    model: Model, weights: Losses, train: Train, image_size: int, num_identities: int, recogniser: Mapping[str, Any]
+) -> IPGAN:
+    """An IPGAN whose I and C start as the pretrained recogniser."""
+    method = IPGAN(**networks(model, image_size, num_identities), weights=weights, train=train)
+    method.identity.load_state_dict(recogniser)
+    method.classifier.load_state_dict(recogniser)
+    return method

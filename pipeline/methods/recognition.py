@@ -1,0 +1,75 @@
+"""How the recognisers learn: the start of I and C, and the judge, each alone and before the generator."""
+
+import math
+from collections.abc import Sequence
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torch.optim import Adam
+
+from pipeline import losses
+from pipeline.datasets.labelled import Labelled
+from pipeline.judges.scales import Dimension, attribute_loss
+from pipeline.params import Judge, Recogniser
+from pipeline.training.gradients import average_gradients
+
+
+class Recognition(pl.LightningModule):
+    """Fits `network`, which gives features and class scores, to tell people apart."""
+
+    def __init__(self, network: nn.Module, schedule: Recogniser, normalized: bool) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.network = network
+        self.schedule = schedule
+        self.normalized = normalized  # scores are cosines, so a margin means something
+        self.batches_done = 0
+
+    def training_step(self, batch: Labelled, batch_idx: int) -> None:
+        L, logged = self.objective(batch)
+        optimizer = self.optimizers()
+        self.manual_backward(L)
+        average_gradients(self.network.parameters())
+        optimizer.param_groups[0]["lr"] = self.learning_rate()
+        optimizer.step()
+        optimizer.zero_grad()
+        self.batches_done += 1
+        self.log_dict(logged)
+
+    def objective(self, batch: Labelled) -> tuple[Tensor, dict[str, Tensor]]:
+        """What is minimized, and what is logged of it."""
+        _, scores = self.network(batch.x)
+        L, logged = self.identity_terms(scores, batch.c)
+        return L, {f"pretrain/{name}": value for name, value in logged.items()}
+
+    def identity_terms(self, scores: Tensor, c: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        s = self.schedule
+        logits = losses.margin_logits(scores, c, s.margin, s.scale) if self.normalized else scores
+        L = losses.classification(logits, c)
+        return L, {"loss": L.detach(), "top1": (scores.argmax(1) == c).float().mean()}
+
+    def learning_rate(self) -> float:
+        """Of the step that is due: half a cosine from the start to 0, after a warm-up of a fiftieth."""
+        seen = self.batches_done * self.schedule.batch_size / self.schedule.images
+        return self.schedule.learning_rate * min(1.0, 50 * seen + 0.02) * 0.5 * (1 + math.cos(math.pi * min(seen, 1)))
+
+    def configure_optimizers(self) -> Adam:
+        return Adam(self.network.parameters(), lr=self.schedule.learning_rate, betas=(0.9, 0.99))
+
+
+class JudgeTraining(Recognition):
+    """Fits the judge: people and attributes at once."""
+
+    def __init__(self, network: nn.Module, schedule: Judge, dimensions: Sequence[Dimension]) -> None:
+        super().__init__(network, schedule, normalized=True)
+        self.attribute_weight = schedule.attribute_weight
+        self.dimensions = dimensions
+
+    def objective(self, batch: Labelled) -> tuple[Tensor, dict[str, Tensor]]:
+        _, scores, attributes = self.network(batch.x)
+        L, logged = self.identity_terms(scores, batch.c)
+        L_attributes = attribute_loss(attributes, batch.attributes, self.dimensions)
+        logged["attribute_loss"] = L_attributes.detach()
+        total = torch.add(L, L_attributes, alpha=self.attribute_weight)
+        return total, {f"judge/{name}": value for name, value in logged.items()}

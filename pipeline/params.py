@@ -1,0 +1,207 @@
+"""The typed form of params.yaml: types, bounds, descriptions and what must fit together. No default value lives here."""
+
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML, YAMLError
+
+from pipeline.errors import UserError
+
+
+class ParamsError(UserError):
+    """params.yaml does not match the schema; one line a problem, for the person who edits it."""
+
+    exit_code = 2
+
+
+class Section(BaseModel):
+    """Unknown keys are errors, values are not coerced, nothing changes later."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class BySplit(Section):
+    """A count for each identity-disjoint split."""
+
+    train: int = Field(ge=2, description="the generator and its recogniser learn from these people")
+    judge: int = Field(ge=2, description="the judge learns from these people, the generator never sees them")
+    val: int = Field(ge=2, description="curves during training")
+    test: int = Field(ge=2, description="every number that is reported")
+
+
+class Rendered(Section):
+    """The embedded data set: parametric heads."""
+
+    people: BySplit
+    images_per_person: BySplit
+
+
+class Shares(Section):
+    """Share of the people in each split; a person's place follows from a hash of the name."""
+
+    train: float = Field(gt=0, le=1)
+    judge: float = Field(ge=0, lt=1, description="photographs have ready-made judges: 0 wastes nobody")
+    val: float = Field(gt=0, lt=1)
+    test: float = Field(gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _sum_to_one(self) -> Self:
+        total = self.train + self.judge + self.val + self.test
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"the four shares should add up to 1, not {total:g}")
+        return self
+
+
+class Photos(Section):
+    """Photographs: one folder a person."""
+
+    shares: Shares
+    min_face_pixels: int = Field(ge=8, description="narrower faces are rejected")
+    min_score: float = Field(gt=0, lt=1, description="the detector's confidence")
+
+
+class Data(Section):
+    source: Literal["rendered", "photos"]
+    path: str = Field(min_length=1, description="photos: a folder with a folder for each person")
+    image_size: Literal[32, 64, 128, 256] = Field(description="side of the square crop, in pixels")
+    seed: int = Field(ge=0, description="rendered: which people and which pictures of them")
+    rendered: Rendered
+    photos: Photos
+
+
+class Model(Section):
+    identity_dim: int = Field(ge=2, le=4096, description="size of f_I")
+    attribute_dim: int = Field(ge=1, le=4096, description="size of z")
+    width: int = Field(ge=4, le=512, description="channels at full resolution; doubled at each halving, up to 8 times")
+    injection: Literal["modulation", "concatenation"] = Field(description="how f_I enters G (paper: concatenation)")
+    normalized_features: bool = Field(description="f_I and f_C have unit length (paper: false)")
+
+
+class Recogniser(Section):
+    """How an identity classifier is trained."""
+
+    seed: int = Field(ge=0)
+    images: int = Field(ge=1, description="images seen")
+    batch_size: int = Field(ge=2, description="images in a step, over all processes")
+    learning_rate: float = Field(gt=0, description="Adam, falling to 0 along half a cosine")
+    margin: float = Field(ge=0, lt=1, description="subtracted from the true class's cosine (CosFace); 0: plain softmax")
+    scale: float = Field(gt=0, description="factor of the cosines before the softmax")
+    augment: bool = Field(description="colour, blur, compression and occlusion on the input")
+
+
+class Judge(Recogniser):
+    width: int = Field(ge=4, le=512, description="channels of its first block")
+    attribute_weight: float = Field(ge=0, description="weight of the attribute errors beside the identity loss")
+
+
+class Losses(Section):
+    """Weight of each term; a term sums over a sample's features and averages over the batch."""
+
+    reconstruction: float = Field(ge=0, description="L_GR (paper: 1)")
+    absolute: float = Field(ge=0, description="L_GA, absolute differences beside L_GR (paper: 0)")
+    cross: float = Field(ge=0, le=1, description="lambda: factor of L_GR and L_GA for a pair of two people (paper: 0.1)")
+    kl: float = Field(ge=0, description="L_KL (paper: 1)")
+    feature_C: float = Field(ge=0, description="L_GC (paper: 1)")
+    feature_C_distance: Literal["squared", "cosine"] = Field(description="distance in L_GC (paper: squared)")
+    feature_D: float = Field(ge=0, description="L_GD (paper: 1)")
+    adversarial: float = Field(ge=0, description="L_adv for G beside L_GD (paper: 0)")
+    attributes_follow: Literal["reconstruction", "generator"] = Field(
+        description="A learns from L_KL and L_GR (paper: reconstruction) or from L_KL and all that G learns from"
+    )
+
+
+class Train(Section):
+    seed: int = Field(ge=0)
+    images: int = Field(ge=1, description="sample images seen")
+    batch_size: int = Field(ge=2, description="pairs in a step, over all processes")
+    learning_rate: float = Field(gt=0, description="Adam")
+    learning_rate_schedule: Literal["constant", "linear"] = Field(description="linear: falls to 0 at the end")
+    beta1: float = Field(ge=0, lt=1, description="Adam's decay of the mean gradient")
+    same_pairs: Literal["image", "person"] = Field(
+        description="every other batch: x_a is x_s (paper: image), or another image of the same person"
+    )
+    recognisers: Literal["frozen", "joint"] = Field(description="I and C after pretrain (paper: joint)")
+    average_images: int = Field(ge=0, description="half-life of the averaged generator, in images; 0: not averaged")
+    precision: Literal["32-true", "bf16-mixed"] = Field(description="arithmetic of the forward passes")
+
+
+class Synthesize(Section):
+    samples_per_subject: int = Field(ge=1, description="recombinations of each test person")
+    grid_subjects: int = Field(ge=1, le=64, description="rows of the picture")
+    grid_samples: int = Field(ge=1, le=64, description="columns of the picture")
+
+
+class Evaluate(Section):
+    gallery: int = Field(ge=1, description="real photographs of each person to be found among")
+    inception: Literal["on", "off"] = Field(description="FID too; needs `python -m pipeline fetch inception`")
+
+
+class Params(Section):
+    data: Data
+    model: Model
+    pretrain: Recogniser
+    judge: Judge
+    losses: Losses
+    train: Train
+    synthesize: Synthesize
+    evaluate: Evaluate
+
+
+def load_params(path: Path = Path("params.yaml")) -> Params:
+    """Read and check the parameters.
+
+    Raises:
+        ParamsError: the file is missing, is no YAML, or does not match the schema; one line a problem.
+    """
+    try:
+        # ruamel, as DVC does: PyYAML reads `1e-4` as a string.
+        raw = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ParamsError(f"{path} is not here; run the command in the project's top folder") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise ParamsError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    problems = []
+    try:
+        params = Params.model_validate(raw)
+    except ValidationError as error:
+        problems = _mistakes(error)
+    # On what was read rather than on Params, so that one mistake does not hide another.
+    problems += _contradictions(raw if isinstance(raw, dict) else {})
+    if problems:
+        raise ParamsError("\n".join(f"{path}: {problem}" for problem in problems))
+    return params
+
+
+def _mistakes(error: ValidationError) -> list[str]:
+    """One line a mistake: where it is, what should stand there, what stands there."""
+    lines = []
+    for e in error.errors():
+        plain = isinstance(e["input"], str | int | float | bool | None)
+        got = f" (got {e['input']!r})" if plain and e["type"] != "missing" else ""
+        place = ".".join(str(part) for part in e["loc"])
+        lines.append(f"{place}{': ' if place else ''}{e['msg'].removeprefix('Value error, ')}{got}")
+    return lines
+
+
+def _contradictions(raw: dict[str, Any]) -> list[str]:
+    """What cannot be true at once, one line each; a value of a wrong type contradicts nothing."""
+
+    def at(path: str) -> Any:
+        value: Any = raw
+        for key in path.split("."):
+            value = value.get(key) if isinstance(value, dict) else None
+        return value
+
+    lines = []
+    if at("model.normalized_features") is False and at("pretrain.margin") not in (0, None):
+        lines.append("pretrain.margin: should be 0 where model.normalized_features is false (it is one of cosines)")
+    if at("losses.reconstruction") == 0 and at("losses.absolute") == 0:
+        lines.append("losses.reconstruction: should be above 0 where losses.absolute is 0: nothing else holds x' to x_a")
+    people = at("data.rendered.people.test")
+    if at("data.source") == "rendered" and isinstance(people, int):
+        for name, most in (("samples_per_subject", people - 1), ("grid_samples", people), ("grid_subjects", people)):
+            value = at(f"synthesize.{name}")
+            if isinstance(value, int) and value > most:
+                lines.append(f"synthesize.{name}: should be at most {most}, for {people} test people (got {value})")
+    return lines

@@ -1,0 +1,97 @@
+"""Where results come from: code, inputs, versions, machine. Recorded beside them, never an input of them."""
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+PACKAGES = (
+    "torch",
+    "pytorch-lightning",
+    "torchmetrics",
+    "numpy",
+    "opencv-python-headless",
+    "albumentations",
+    "openvino",
+)
+
+
+def environment() -> dict[str, str]:
+    """What results may depend on beside params and code: versions and machine."""
+    # A stage that has not imported torch uses no accelerator; importing it here would take seconds.
+    torch = sys.modules.get("torch")
+    device = torch.accelerator.current_accelerator() if torch and torch.accelerator.is_available() else None
+    cuda = device is not None and device.type == "cuda"
+    return {
+        "git": revision(),
+        "python": platform.python_version(),
+        **{name: _version(name) for name in PACKAGES},
+        "system": platform.platform(),
+        "processor": _processor(),
+        "cores": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()),
+        "accelerator": torch.cuda.get_device_name() if torch and cuda else str(device or "none"),
+    }
+
+
+def revision() -> str:
+    """Branch and commit, as `main@1a2b3c4`; `-dirty` where the working tree differs from the commit."""
+    commit = _git("rev-parse", "--short", "HEAD")
+    if not commit:
+        return "unversioned"
+    branch = _git("symbolic-ref", "--short", "--quiet", "HEAD") or "detached"
+    # Stages write results and DVC its lock: if they counted, one `dvc repro` would change its name midway.
+    ours = ("--", ":(top)", ":(top,exclude)results", ":(top,exclude)dvc.lock")
+    dirty = _git("status", "--porcelain", "--untracked-files=no", *ours)
+    return f"{branch}@{commit}{'-dirty' if dirty else ''}"
+
+
+def lineage(stage: str) -> dict[str, str]:
+    """Path -> DVC's md5, for what the stage reads of earlier stages.
+
+    Its other deps are code, which the git revision names. While a stage runs, its own entry in dvc.lock is
+    still that of its previous run, so the values are those of other stages' outs, which DVC keeps current.
+    """
+    pipeline, lock = (_yaml(Path(name)).get("stages", {}) for name in ("dvc.yaml", "dvc.lock"))
+    deps = [Path(dep) for dep in pipeline.get(stage, {}).get("deps", [])]
+    outs = [out for name, entry in lock.items() if name != stage for out in entry.get("outs", [])]
+    return {
+        out["path"]: out["md5"]
+        for out in outs
+        if "md5" in out and any(dep.is_relative_to(out["path"]) for dep in deps)
+    }
+
+
+def _git(*arguments: str) -> str:
+    """What git answers; nothing where there is no git, no repository or no commit."""
+    try:
+        return subprocess.run(
+            ["git", *arguments], capture_output=True, text=True, check=True, timeout=10
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def _processor() -> str:
+    """The processor's name; Python knows it on few systems."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "absent"
+
+
+def _yaml(path: Path) -> dict[str, Any]:
+    return YAML(typ="safe").load(path.read_text(encoding="utf-8")) or {} if path.exists() else {}

@@ -1,0 +1,35 @@
+"""What changes no result, read from the environment: where things run and how many help. README has the table."""
+
+import os
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline.errors import UserError
+
+
+class Settings(BaseModel):
+    """Each field is the environment variable FACET_<FIELD>."""
+
+    model_config = ConfigDict(frozen=True)
+
+    assets: Path | None = Field(None, description="folder with downloaded weights")
+    devices: int | None = Field(None, ge=1, description="processes (GPUs) of a machine; all GPUs, or one CPU process")
+    nodes: int = Field(1, ge=1, description="machines")
+    workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=0, description="processes that prepare data")
+    work: Path = Field(Path(".facet/work"), description="where stages build before they publish")
+
+    @classmethod
+    def read(cls) -> Self:
+        """Read the environment.
+
+        Raises:
+            UserError: a variable has a value that its field does not allow.
+        """
+        given = {name: os.environ.get(f"FACET_{name.upper()}") for name in cls.model_fields}
+        try:
+            return cls.model_validate({name: value for name, value in given.items() if value})
+        except ValidationError as error:
+            lines = [f"FACET_{str(e['loc'][0]).upper()}: {e['msg']} (got {e['input']!r})" for e in error.errors()]
+            raise UserError("\n".join(lines)) from None

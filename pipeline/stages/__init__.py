@@ -1,0 +1,3 @@
+"""The stages of the pipeline, in the order of dvc.yaml. One module each, of the same name."""
+
+NAMES = ("prepare", "pretrain", "judge", "train", "synthesize", "evaluate", "report")

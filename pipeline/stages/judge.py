@@ -1,0 +1,21 @@
+"""Get the judge ready: train it on people the generator never sees, or check the ones that photographs have."""
+
+from pipeline import paths, tracking, work
+from pipeline.applications import judging
+from pipeline.datasets.shards import Faces
+from pipeline.params import Data, Judge
+from pipeline.training.trainer import Fit
+
+
+def run(data: Data, judge: Judge) -> None:
+    faces = Faces(paths.FACES)
+
+    sections = (data, judge)
+    with tracking.run("judge", *sections) as track, work.building("judge", *sections, inputs=[paths.FACES]) as w:
+        fit = Fit(w, judge.images, judge.batch_size, "bf16-mixed", track.log)
+        judging.make(data, judge, faces, fit, w / "model")
+        verdicts = judging.scores(judging.load(data, judge, w / "model"), faces, "val")
+
+        track.metrics(paths.JUDGE_METRICS, verdicts)
+        track.curve(paths.JUDGE_CURVE)
+        work.publish(w / "model", paths.JUDGE)

@@ -1,0 +1,32 @@
+"""Train an identity classifier on the train split: the start of I and C."""
+
+import pytorch_lightning as pl
+
+from pipeline import paths, tracking, work
+from pipeline.applications.retrieval import top1_of_unseen
+from pipeline.datasets.augmentation import identity_augmentation
+from pipeline.datasets.labelled import LabelledBatches
+from pipeline.datasets.shards import Faces
+from pipeline.methods import ipgan
+from pipeline.methods.recognition import Recognition
+from pipeline.params import Data, Model, Recogniser
+from pipeline.training import weights
+from pipeline.training.trainer import Fit
+
+
+def run(data: Data, model: Model, pretrain: Recogniser) -> None:
+    faces = Faces(paths.FACES)
+    augment = identity_augmentation(data.image_size) if pretrain.augment else None
+    batches = LabelledBatches(faces, faces.of_split("train"), pretrain.batch_size, pretrain.seed, augment)
+    pl.seed_everything(pretrain.seed, verbose=False)
+    network = ipgan.recogniser(model, data.image_size, len(batches.names))
+
+    sections = (data, model, pretrain)
+    with tracking.run("pretrain", *sections) as track, work.building("pretrain", *sections, inputs=[paths.FACES]) as w:
+        fit = Fit(w, pretrain.images, pretrain.batch_size, "bf16-mixed", track.log)
+        fit.run(Recognition(network, pretrain, model.normalized_features), batches)
+        weights.save(w / "model", {"recogniser": network}, {"identities": len(batches.names)})
+
+        track.metrics(paths.PRETRAIN_METRICS, {"pretrain/top1_val": top1_of_unseen(faces, "val", network)})
+        track.curve(paths.PRETRAIN_CURVE)
+        work.publish(w / "model", paths.RECOGNISER)

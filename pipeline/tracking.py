@@ -1,0 +1,246 @@
+"""Experiment tracking: one W&B run a stage, and the metrics files and plot data that DVC reads.
+
+The only module that knows W&B. No state of W&B, of its server or of the network stops a stage: without a key
+a run is kept offline in `wandb/` (`wandb leet` shows it, `wandb sync` uploads it); with a key, an unreachable
+server costs `CONNECT_SECONDS`, and then the same happens. The environment decides what changes no result:
+WANDB_MODE, WANDB_PROJECT, WANDB_DIR, and all else that W&B reads.
+"""
+
+import json
+import logging
+import math
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import BaseModel
+
+from pipeline import provenance
+from pipeline.params import Params
+
+if TYPE_CHECKING:  # each takes seconds to import
+    import wandb
+    from pytorch_lightning.loggers import Logger
+    from torch import Tensor
+
+CONNECT_SECONDS = 15  # how long the start of a run waits for the server
+FINISH_SECONDS = 60  # how long its end waits for uploads; what is left stays in wandb/ for `wandb sync`
+_log = logging.getLogger(__name__)
+
+
+@contextmanager
+def run(stage: str, *sections: BaseModel) -> Iterator["Run"]:
+    """Track a stage: record its params and origin, close the run even when the body raises (as failed).
+
+    Args:
+        stage: its name; the run's job type.
+        *sections: the sections of params.yaml that the stage was handed.
+    """
+    tracked = Run(_open(stage, sections)) if is_main_process() else Run(None, writes=False)
+    exit_code = 1
+    try:
+        yield tracked
+        exit_code = 0
+    finally:
+        tracked.finish(exit_code)
+
+
+class Run:
+    """What a stage reports of itself. Processes other than the first write and log nothing."""
+
+    def __init__(self, wandb_run: "wandb.Run | None", writes: bool = True) -> None:
+        self.history: dict[int, dict[str, float]] = {}  # images seen -> values; a resumed stage puts it back
+        self._wandb = wandb_run
+        self._writes = writes
+        self._images = 0
+        self._reported = False
+
+    def log(self, values: "Mapping[str, float | Tensor]", images: int) -> None:
+        """A point of each curve, at the number of images seen."""
+        if "images" in values:
+            raise ValueError("'images' is the x-axis: hand it over as the argument")
+        if not self._writes:
+            return
+        plain = {key: float(value) for key, value in values.items()}
+        self._images = images
+        self.history.setdefault(images, {}).update(plain)
+        self._send(lambda wandb_run: wandb_run.log({**plain, "images": images}))
+
+    def metrics(
+        self,
+        path: Path,
+        values: "Mapping[str, float | Tensor]",
+        not_measured: Mapping[str, str] | None = None,
+    ) -> None:
+        """The stage's results: DVC's metrics file, and the same keys in the summary of the W&B run.
+
+        Args:
+            path: the metrics file.
+            values: name -> number.
+            not_measured: name -> why there is no number.
+
+        Raises:
+            ValueError: a number is NaN or infinite, or a name is both measured and not measured.
+        """
+        plain: dict[str, Any] = {key: float(value) for key, value in values.items()}
+        if bad := {key: value for key, value in plain.items() if not math.isfinite(value)}:
+            raise ValueError(f"{path}: not finite: {bad}")
+        if both := sorted(plain.keys() & (not_measured or {}).keys() | plain.keys() & {"not_measured"}):
+            raise ValueError(f"{path}: measured and not measured: {both}")
+        if not_measured:
+            # `dvc metrics show` makes a column of each string, and leaves lists out of its table of numbers.
+            plain["not_measured"] = {key: [reason] for key, reason in not_measured.items()}
+        if not self._writes:
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(plain, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        self._send(lambda wandb_run: wandb_run.summary.update(plain))
+
+    def curve(self, path: Path) -> None:
+        """What was logged so far as plot data for DVC: a row a count of images, a column a key."""
+        if not self._writes:
+            return
+        keys = sorted({key for values in self.history.values() for key in values})
+        lines = [",".join(["images", *keys])]
+        for images, values in sorted(self.history.items()):
+            lines.append(",".join([str(images), *(f"{values[k]:.6g}" if k in values else "" for k in keys)]))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    def picture(self, key: str, image: np.ndarray | Path, caption: str = "") -> None:
+        """An image for the dashboard: uint8 [H, W, 3] RGB, or a file."""
+
+        def send(wandb_run: "wandb.Run") -> None:
+            import wandb
+
+            picture = wandb.Image(str(image) if isinstance(image, Path) else image, caption=caption or None)
+            wandb_run.log({key: picture, "images": self._images})
+
+        self._send(send)
+
+    @cached_property
+    def logger(self) -> "Logger":
+        """For `Trainer(logger=...)`: what modules log arrives in `log`, at their metric `images`."""
+        from pytorch_lightning.loggers import Logger
+
+        run = self
+
+        class RunLogger(Logger):
+            name = "facet"
+            version = 0
+
+            def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+                # Not at Lightning's step, which counts every optimizer's; without `images`, at the last.
+                values = {key: value for key, value in metrics.items() if key not in ("images", "epoch")}
+                if values:
+                    run.log(values, images=int(metrics.get("images", run._images)))
+
+            def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
+                """The params are in the run's config already."""
+
+        return RunLogger()
+
+    def finish(self, exit_code: int) -> None:
+        """Close the W&B run; 0 is success."""
+        self._send(lambda wandb_run: wandb_run.finish(exit_code=exit_code))
+        self._wandb = None
+
+    def _send(self, action: "Callable[[wandb.Run], None]") -> None:
+        """Hand something to W&B; a failure is reported, once, and nothing more."""
+        if self._wandb is None:
+            return
+        try:
+            action(self._wandb)
+        except _failures() as error:
+            if not self._reported:
+                _log.warning("W&B misses some of this run, which goes on: %s", _first_line(error))
+            self._reported = True
+
+
+def is_main_process() -> bool:
+    """Whether this is the first of the processes that share the work (or the only one)."""
+    ranks = ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID")  # torchrun, Lightning, Lightning, Slurm
+    return all(os.environ.get(name, "0") in ("", "0") for name in ranks)
+
+
+def _open(stage: str, sections: Iterable[BaseModel]) -> "wandb.Run | None":
+    """A W&B run: online where there is a key and a server, else offline; None where not even that can be."""
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # read when wandb starts its service
+    import wandb
+
+    group = os.environ.get("DVC_EXP_NAME") or provenance.revision()
+    config = {_name(section): section.model_dump() for section in sections}
+    config |= {"environment": provenance.environment(), "dvc": provenance.lineage(stage)}
+
+    def start(mode: Any) -> "wandb.Run":
+        wandb_run = wandb.init(
+            project=os.environ.get("WANDB_PROJECT") or "facet",
+            job_type=stage,
+            group=group,
+            name=f"{stage} {group}",
+            config=config,
+            dir=os.environ.get("WANDB_DIR") or str(_project_root()),
+            mode=mode,
+            settings=wandb.Settings(
+                console="off",
+                silent=True,
+                init_timeout=CONNECT_SECONDS,
+                finish_timeout=FINISH_SECONDS,
+                disable_code=True,
+                disable_git=True,
+                x_disable_stats=mode != "online",
+            ),
+        )
+        wandb_run.define_metric("images")
+        wandb_run.define_metric("*", step_metric="images")
+        return wandb_run
+
+    try:
+        return start(_mode())
+    except _failures() as error:
+        _log.warning("W&B is out of reach, so this run is kept offline: %s", _first_line(error))
+    try:
+        return start("offline")
+    except _failures() as error:
+        _log.warning("W&B does not start, so this run is not tracked: %s", _first_line(error))
+        return None
+
+
+def _name(section: BaseModel) -> str:
+    """The section's name in params.yaml."""
+    names = {field.annotation: name for name, field in Params.model_fields.items()}
+    return names.get(type(section), type(section).__name__.lower())
+
+
+def _mode() -> str:
+    """WANDB_MODE; offline where that would need a key and there is none, for W&B would ask for it."""
+    import wandb
+    from wandb.sdk.lib import wbauth
+
+    settings = wandb.setup().settings
+    if settings.mode != "online":
+        return settings.mode
+    key = settings.api_key or settings.identity_token_file or wbauth.read_netrc_auth(host=settings.base_url)
+    return "online" if key else "offline"
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """What W&B raises when its service, the server, the network or the disk fails; not mistakes in a call."""
+    import wandb
+    from wandb.sdk.mailbox import HandleAbandonedError, MailboxClosedError
+
+    return (wandb.Error, OSError, HandleAbandonedError, MailboxClosedError)
+
+
+def _project_root() -> Path:
+    """The current folder; for `dvc exp run --temp` the project's, since DVC deletes the copy it runs in."""
+    here = Path.cwd()
+    return next((folder.parent for folder in here.parents if folder.name == ".dvc"), here)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,68 @@
+"""Where a stage builds before it publishes: a folder that is no output, named by all that determines the result.
+
+DVC deletes a stage's outputs before it runs the stage. So a stage builds in `.facet/work/STAGE/FINGERPRINT`, picks up
+what an interrupted run of the same fingerprint left there, and moves its results to their final names at the end.
+"""
+
+import errno
+import hashlib
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from pipeline.errors import UserError
+from pipeline.settings import Settings
+
+
+class NoSpaceError(UserError):
+    """The disk is full."""
+
+
+def fingerprint(sections: Iterable[BaseModel], inputs: Iterable[Path]) -> str:
+    """16 hexadecimal digits that change with the params, the input files' bytes or this package's code."""
+    digest = hashlib.sha256()
+    for section in sections:
+        digest.update(f"{type(section).__name__}{section.model_dump_json()}".encode())
+    code = Path(__file__).parent
+    for root in (code, *inputs):
+        files = sorted(root.rglob("*")) if root.is_dir() else [root]
+        for file in files:
+            if file.is_file() and not (root == code and file.suffix == ".pyc"):
+                digest.update(file.relative_to(root).as_posix().encode())
+                with file.open("rb") as stream:
+                    digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()[:16]
+
+
+@contextmanager
+def building(stage: str, *sections: BaseModel, inputs: Iterable[Path] = ()) -> Iterator[Path]:
+    """The stage's work folder; removed when the body ends well, kept for the next try when it does not.
+
+    Raises:
+        NoSpaceError: the disk is full; names the folder.
+    """
+    folder = Settings.read().work / stage / fingerprint(sections, inputs)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise NoSpaceError(
+            f"{stage}: no disk space left while writing under {folder}: free some and run the stage again; "
+            "`dvc checkout` and `git checkout results` bring the last good outputs back"
+        ) from None
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def publish(built: Path, final: Path) -> None:
+    """Move a finished file or folder to its final name, replacing what is there."""
+    final.parent.mkdir(parents=True, exist_ok=True)
+    if final.is_dir() and not final.is_symlink():
+        shutil.rmtree(final)
+    else:
+        final.unlink(missing_ok=True)
+    shutil.move(built, final)

@@ -1,0 +1,51 @@
+"""Shared fixtures: everything tiny, on the CPU, seeded."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+REQUIRED = {name for name in os.environ.get("FACET_REQUIRE", "").split(",") if name}
+
+
+def unavailable(what: str, reason: str) -> None:
+    """Skip with the reason, or fail where FACET_REQUIRE says that `what` has to be here."""
+    if what in REQUIRED:
+        pytest.fail(f"FACET_REQUIRE names {what}, but {reason}")
+    pytest.skip(reason)
+
+
+@pytest.fixture(autouse=True)
+def seed() -> None:
+    import torch
+
+    torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests start without the settings of whoever runs them."""
+    for name in list(os.environ):
+        if name.startswith(("FACET_", "WANDB_", "DVC_")) and name not in ("FACET_SHARED", "FACET_REQUIRE"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("WANDB_MODE", "offline")
+
+
+@pytest.fixture
+def shared() -> Path:
+    """The folder with real photographs and networks."""
+    folder = Path(os.environ.get("FACET_SHARED") or ROOT.parent / "shared").resolve()
+    if not folder.is_dir():
+        unavailable("shared", f"{folder} is not here; FACET_SHARED can name another")
+    return folder
+
+
+@pytest.fixture
+def chromium() -> str:
+    """A headless browser."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not found:
+        unavailable("browser", "no chromium is installed")
+    return found or ""

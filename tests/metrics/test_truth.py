@@ -1,0 +1,72 @@
+"""Compared with the true picture: values worked out by hand, and those of the definition."""
+
+import math
+
+import pytest
+import torch
+
+from pipeline.metrics.truth import IDENTICAL, psnr, ssim
+
+BOTH = pytest.mark.parametrize("score", [psnr, ssim])
+
+
+def faces(n: int = 4) -> torch.Tensor:
+    return torch.randint(0, 256, (n, 3, 32, 32), dtype=torch.uint8)
+
+
+@pytest.mark.parametrize(("score", "ideal"), [(psnr, IDENTICAL), (ssim, 1.0)])
+def test_identical_pictures_are_ideal(score, ideal):
+    x = faces()
+    torch.testing.assert_close(score(x, x), torch.full((4,), ideal))
+
+
+def test_psnr_of_a_constant_difference():
+    truth = torch.zeros(2, 3, 32, 32)
+    images = torch.stack([torch.full((3, 32, 32), 0.1), torch.full((3, 32, 32), 1.0)])
+    torch.testing.assert_close(psnr(images, truth), torch.tensor([20.0, 0.0]))
+
+
+def test_one_grey_level_is_48_decibels():
+    images = torch.full((1, 3, 32, 32), 100, dtype=torch.uint8)
+    assert psnr(images + 1, images) == pytest.approx(20 * math.log10(255), abs=1e-3)
+
+
+def test_ssim_of_flat_pictures_is_that_of_their_brightness():
+    a, b, c1 = 0.2, 0.6, 0.01**2
+    flat = [torch.full((1, 3, 32, 32), value) for value in (a, b)]
+    assert ssim(*flat) == pytest.approx((2 * a * b + c1) / (a * a + b * b + c1), abs=1e-4)
+
+
+@BOTH
+def test_bytes_and_fractions_are_the_same_picture(score):
+    a, b = faces(), faces()
+    torch.testing.assert_close(score(a, b), score(a.float() / 255, b.float() / 255))
+
+
+@BOTH
+def test_a_picture_is_judged_by_its_own_truth_alone(score):
+    a, b = faces(), faces()
+    together = score(a, b)
+    torch.testing.assert_close(together, torch.cat([score(a[i : i + 1], b[i : i + 1]) for i in range(4)]))
+    assert not torch.allclose(together, score(a, b.roll(1, 0)))
+
+
+@BOTH
+def test_more_noise_is_worse(score):
+    truth = torch.full((1, 3, 32, 32), 0.5)
+    noise = torch.rand(1, 3, 32, 32) - 0.5
+    assert score(truth + 0.1 * noise, truth) > score(truth + 0.5 * noise, truth)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("images", "truth", "message"),
+    [
+        (torch.rand(2, 3, 32, 32), torch.rand(1, 3, 32, 32), "should be alike"),
+        (torch.rand(2, 3, 32, 32) * 2 - 1, torch.rand(2, 3, 32, 32), r"in \[0, 1\]"),
+        (torch.zeros(2, 3, 32, 32, dtype=torch.int64), torch.rand(2, 3, 32, 32), "torch.int64"),
+    ],
+)
+def test_other_pictures_are_refused(score, images, truth, message):
+    with pytest.raises(ValueError, match=message):
+        score(images, truth)

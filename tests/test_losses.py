@@ -1,0 +1,70 @@
+"""Each loss against a value worked out by hand, and for the property that makes it that loss."""
+
+import math
+
+import pytest
+import torch
+
+from pipeline import losses
+
+PAIRS = (losses.kl, losses.half_squared_distance, losses.absolute_distance, losses.cosine_distance, losses.adversarial_D)
+
+
+def test_kl_is_zero_at_the_standard_normal():
+    assert losses.kl(torch.zeros(2, 3), torch.zeros(2, 3)) == 0
+
+
+def test_kl_value():
+    # variance 1: half the squared mean, here 0.5 and 2; the batch is averaged
+    mu = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
+    assert losses.kl(mu, torch.zeros(2, 2)) == pytest.approx((0.5 + 2.0) / 2)
+
+
+def test_kl_counts_a_narrow_variance():
+    logvar = torch.full((2, 1), math.log(0.25))
+    assert losses.kl(torch.zeros(2, 1), logvar) == pytest.approx(0.5 * (0.25 + math.log(4) - 1))
+
+
+@pytest.mark.parametrize(("loss", "value"), [(losses.half_squared_distance, 0.5 * 4 * 48), (losses.absolute_distance, 2 * 48)])
+def test_distances_sum_over_pixels_and_average_over_the_batch(loss, value):
+    a, b = torch.full((2, 3, 4, 4), -1.0), torch.ones(2, 3, 4, 4)
+    assert loss(a, b) == pytest.approx(value)
+
+
+def test_distance_does_not_depend_on_batch_size():
+    a, b = torch.randn(8, 3, 4, 4), torch.randn(8, 3, 4, 4)
+    halves = [losses.half_squared_distance(a[s], b[s]) for s in (slice(4), slice(4, 8))]
+    torch.testing.assert_close(sum(halves) / 2, losses.half_squared_distance(a, b))
+
+
+def test_cosine_distance_of_same_orthogonal_and_opposite():
+    a = torch.tensor([[2.0, 0.0], [1.0, 0.0], [1.0, 0.0]])
+    b = torch.tensor([[5.0, 0.0], [0.0, 3.0], [-4.0, 0.0]])
+    assert losses.cosine_distance(a, b) == pytest.approx((0 + 1 + 2) / 3)
+
+
+@pytest.mark.parametrize("loss", PAIRS)
+def test_a_pair_refuses_to_broadcast(loss):
+    with pytest.raises(ValueError, match=r"shapes differ: \(2, 3\) and \(1, 3\)"):
+        loss(torch.zeros(2, 3), torch.zeros(1, 3))
+
+
+def test_adversarial_terms_at_indifference():
+    zeros = torch.zeros(4, 1)
+    assert losses.adversarial_D(zeros, zeros) == pytest.approx(2 * math.log(2))
+    assert losses.adversarial_G(zeros) == pytest.approx(math.log(2))
+
+
+def test_D_wants_real_high_and_fake_low_and_G_wants_fake_high():
+    high, low = torch.full((2, 1), 5.0), torch.full((2, 1), -5.0)
+    assert losses.adversarial_D(high, low) < 0.02 < losses.adversarial_D(low, high)
+    assert losses.adversarial_G(high) < 0.01 < losses.adversarial_G(low)
+
+
+def test_classification_of_even_scores():
+    assert losses.classification(torch.zeros(3, 4), torch.tensor([0, 1, 3])) == pytest.approx(math.log(4))
+
+
+def test_margin_is_taken_from_the_true_class_only():
+    logits = losses.margin_logits(torch.tensor([[0.5, 0.25], [0.5, 0.25]]), torch.tensor([0, 1]), 0.25, 8.0)
+    torch.testing.assert_close(logits, torch.tensor([[2.0, 2.0], [4.0, 0.0]]))

@@ -1,0 +1,102 @@
+"""Each profile is a list of settings that `dvc exp run $(cat profiles/NAME)` takes, making valid params."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dvc.utils.hydra import apply_overrides
+from pydantic import BaseModel
+
+from pipeline.params import Params, load_params
+
+ROOT = Path(__file__).parent.parent
+PROFILES = sorted(path.name for path in (ROOT / "profiles").iterdir() if not path.suffix)
+
+# What departs from the papers without a "(paper: …)" in the schema, and the value that switches it off.
+FURTHER_DEPARTURES = {
+    "pretrain.margin": 0.0,
+    "pretrain.augment": False,
+    "train.average_images": 0,
+    "train.learning_rate_schedule": "constant",
+}
+# Sums of squares instead of means: the same rate would be another one.
+SCALED_BY_THE_DEPARTURES = {"train.learning_rate"}
+
+
+def settings(profile: str) -> list[str]:
+    words = (ROOT / "profiles" / profile).read_text(encoding="utf-8").split()
+    form = f"profiles/{profile}: every line should be `-S section.key=value`"
+    assert words[::2] == ["-S"] * (len(words) // 2), form
+    return words[1::2]
+
+
+@pytest.fixture
+def params_of(tmp_path):
+    """The params with a profile's settings, made by the code that `dvc exp run -S` runs."""
+
+    def params(profile: str) -> Params:
+        shutil.copy(ROOT / "params.yaml", tmp_path / "params.yaml")
+        # DVC refuses keys that params.yaml does not have.
+        apply_overrides(tmp_path / "params.yaml", settings(profile))
+        return load_params(tmp_path / "params.yaml")
+
+    return params
+
+
+def flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def published(schema: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Each key whose description says "(paper: VALUE)", with that value."""
+    for key, field in schema.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from published(field.annotation, f"{prefix}{key}.")
+        elif said := re.search(r"\(paper: ([^,)]+)", field.description or ""):
+            yield f"{prefix}{key}", said[1]
+
+
+def test_there_are_the_three_that_the_readme_names():
+    assert PROFILES == ["gpu", "paper", "smoke"]
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_its_settings_make_valid_params(profile, params_of):
+    assert isinstance(params_of(profile), Params)
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_it_sets_each_key_once(profile):
+    keys = [setting.partition("=")[0] for setting in settings(profile)]
+    assert sorted(keys) == sorted(set(keys))
+
+
+def test_smoke_needs_nothing_but_the_repository(params_of):
+    params = params_of("smoke")
+    assert (params.data.source, params.evaluate.inception) == ("rendered", "off")
+
+
+def test_paper_has_every_value_that_the_papers_give(params_of):
+    params = dict(flat(params_of("paper").model_dump()))
+    expected = dict(published(Params))
+    assert len(expected) > 10
+    assert {key: str(params[key]).lower().removesuffix(".0") for key in expected} == expected
+
+
+def test_paper_switches_the_further_departures_off(params_of):
+    params = dict(flat(params_of("paper").model_dump()))
+    assert {key: params[key] for key in FURTHER_DEPARTURES} == FURTHER_DEPARTURES
+
+
+def test_paper_and_gpu_differ_in_the_departures_alone(params_of):
+    """So that comparing the two tells what the departures do."""
+    gpu, paper = (dict(flat(params_of(profile).model_dump())) for profile in ("gpu", "paper"))
+    differ = {key for key in gpu if gpu[key] != paper[key]}
+    assert differ <= {*dict(published(Params)), *FURTHER_DEPARTURES, *SCALED_BY_THE_DEPARTURES}

@@ -1,0 +1,85 @@
+"""Where results come from is found with git and DVC, and without them."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pipeline import provenance
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def commit(folder):
+    """A repository with one commit of code, results and a lock; its short hash."""
+    Path("code.py").write_text("1")
+    Path("results").mkdir()
+    Path("results/metrics.json").write_text("1")
+    Path("dvc.lock").write_text("{}")
+    who = ["-c", "user.name=Test", "-c", "user.email=test@localhost", "-c", "commit.gpgsign=false"]
+    for command in (["init", "-q", "-b", "work"], ["add", "-A"], [*who, "commit", "-q", "-m", "all"]):
+        subprocess.run(["git", *command], check=True)
+    return subprocess.check_output(["git", "rev-parse", "--short", "HEAD"], text=True).strip()
+
+
+def test_a_revision_is_branch_and_commit(commit):
+    assert provenance.revision() == f"work@{commit}"
+
+
+def test_changed_code_makes_it_dirty(commit):
+    Path("code.py").write_text("2")
+    assert provenance.revision() == f"work@{commit}-dirty"
+
+
+def test_what_stages_write_does_not_make_it_dirty(commit):
+    Path("results/metrics.json").write_text("2")
+    Path("dvc.lock").write_text("{a: 1}")
+    Path("new.txt").write_text("not in git")
+    assert provenance.revision() == f"work@{commit}"
+
+
+def test_a_detached_head_says_so(commit):
+    subprocess.run(["git", "checkout", "-q", "--detach"], check=True)
+    assert provenance.revision() == f"detached@{commit}"
+
+
+def test_a_folder_without_git_is_unversioned():
+    assert provenance.revision() == "unversioned"
+
+
+def test_a_repository_without_a_commit_is_unversioned():
+    subprocess.run(["git", "init", "-q"], check=True)
+    assert provenance.revision() == "unversioned"
+
+
+def test_a_machine_without_git_is_unversioned(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    assert provenance.revision() == "unversioned"
+
+
+def test_lineage_is_the_md5_of_what_other_stages_made():
+    Path("dvc.yaml").write_text(
+        "stages:\n  prepare: {}\n  train: {deps: [code.py, data/faces/index.parquet, models/pretrain]}\n"
+    )
+    Path("dvc.lock").write_text(
+        "stages:\n"
+        "  prepare: {outs: [{path: data/faces, md5: aaa.dir}, {path: results/prepare, md5: bbb}]}\n"
+        "  pretrain: {outs: [{path: models/pretrain, md5: ccc.dir}]}\n"
+        "  train: {deps: [{path: data/faces, md5: old.dir}], outs: [{path: models/train, md5: ddd}]}\n"
+    )
+    assert provenance.lineage("train") == {"data/faces": "aaa.dir", "models/pretrain": "ccc.dir"}
+
+
+def test_lineage_before_the_first_run_is_empty():
+    assert provenance.lineage("train") == {}
+
+
+def test_the_environment_is_named_in_words():
+    facts = provenance.environment()
+    assert all(isinstance(value, str) and value for value in facts.values())
+    assert {"git", "python", "torch", "processor", "cores", "accelerator"} <= facts.keys()

@@ -1,0 +1,329 @@
+"""What a stage reports arrives in W&B and in the files that DVC reads, and nothing of W&B stops a stage."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from pipeline import tracking
+from pipeline.params import Judge, Recogniser, Synthesize
+
+METRICS = {"identity/top1": torch.tensor(0.5), "attributes/yaw_error": 0.25, "pairs": 3}
+SYNTHESIZE = Synthesize(samples_per_subject=1, grid_subjects=2, grid_samples=3)
+RECOGNISER = {
+    "seed": 0,
+    "images": 1,
+    "batch_size": 2,
+    "learning_rate": 0.1,
+    "margin": 0.0,
+    "scale": 1.0,
+    "augment": False,
+}
+
+
+def isolate(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty project, and a W&B that knows of no key, whatever this machine has."""
+    import wandb
+
+    for name in [name for name in os.environ if name.startswith(("WANDB_", "DVC_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("NETRC", str(folder / "no-netrc"))
+    monkeypatch.setenv("WANDB_CONFIG_DIR", str(folder / "wandb-config"))
+    monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
+    monkeypatch.chdir(folder)
+    wandb.teardown()  # it reads the environment once a process
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    isolate(tmp_path, monkeypatch)
+    yield tmp_path
+    import wandb
+
+    wandb.teardown()
+
+
+def inspect(folder: Path, *options: str) -> bytes:
+    """What W&B reads of the one run below a folder."""
+    (run,) = (folder / "wandb").glob("offline-run-*")
+    command = [sys.executable, "-m", "wandb", "leet", "inspect", *options, "--json", str(run)]
+    return subprocess.run(command, capture_output=True, check=True).stdout
+
+
+def recorded(folder: Path) -> dict:
+    return json.loads(inspect(folder, "--summary"))
+
+
+@pytest.fixture(scope="module")
+def tracked(tmp_path_factory):
+    """A folder in which one stage reported all that a stage can report."""
+    folder = tmp_path_factory.mktemp("tracked")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        isolate(folder, monkeypatch)
+        monkeypatch.setenv("DVC_EXP_NAME", "sunny-fox")
+        Path("dvc.yaml").write_text("stages: {judge: {deps: [data/faces]}}")
+        Path("dvc.lock").write_text("stages: {prepare: {outs: [{path: data/faces, md5: abc.dir}]}}")
+        Image.fromarray(np.zeros((4, 6, 3), np.uint8)).save("grid.png")
+        sections = (Recogniser(**RECOGNISER), Judge(**RECOGNISER, width=8, attribute_weight=1.0))
+        with tracking.run("judge", *sections) as run:
+            run.log({"train/L_GR": torch.tensor(0.123456789)}, images=200)
+            run.log({"val/top1": 0.5}, images=200)
+            run.log({"train/L_GR": 2.0}, images=100)
+            run.log({"train/L_GR": 1234567.0}, images=2_000_000)
+            run.curve(Path("plots/curve.csv"))
+            run.picture("grid", Path("grid.png"), "rows are people")
+            run.picture("worst", np.full((8, 8, 3), 255, np.uint8))
+            run.metrics(Path("results/judge/metrics.json"), {"replaced": 1})
+            run.metrics(Path("results/judge/metrics.json"), METRICS, {"truth/psnr": "no known truth"})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def summary(tracked):
+    return recorded(tracked)
+
+
+@pytest.fixture(scope="module")
+def records(tracked):
+    return [json.loads(line) for line in inspect(tracked).splitlines()]
+
+
+def test_importing_it_imports_neither_wandb_nor_lightning_nor_torch():
+    code = "import sys, pipeline.tracking; print({'wandb', 'pytorch_lightning', 'torch'} & set(sys.modules))"
+    root = Path(tracking.__file__).parent.parent
+    assert subprocess.check_output([sys.executable, "-c", code], cwd=root, text=True).strip() == "set()"
+
+
+def test_without_a_key_a_run_is_kept_offline_without_a_question(summary):
+    assert (summary["project"], summary["state"], summary["exit_code"]) == ("facet", "finished", 0)
+
+
+def test_a_run_is_a_stage_of_an_experiment(summary, records):
+    (run,) = [record["run"] for record in records if record["type"] == "run"]
+    assert (run["job_type"], run["run_group"], summary["name"]) == ("judge", "sunny-fox", "judge sunny-fox")
+
+
+def test_the_config_holds_the_params_under_their_names_in_params_yaml(summary):
+    assert summary["config"]["pretrain"] == RECOGNISER
+    assert summary["config"]["judge"]["width"] == 8
+
+
+def test_the_config_says_where_the_results_come_from(summary):
+    assert summary["config"]["dvc"] == {"data/faces": "abc.dir"}
+    assert summary["config"]["environment"]["torch"] == torch.__version__
+    assert summary["config"]["environment"]["git"] == "unversioned"
+
+
+def test_the_metrics_file_is_sorted_plain_floats(tracked):
+    assert (tracked / "results/judge/metrics.json").read_text() == (
+        "{\n"
+        '  "attributes/yaw_error": 0.25,\n'
+        '  "identity/top1": 0.5,\n'
+        '  "not_measured": {\n    "truth/psnr": [\n      "no known truth"\n    ]\n  },\n'
+        '  "pairs": 3.0\n'
+        "}\n"
+    )
+
+
+def test_the_summary_has_the_keys_and_values_of_the_metrics_file(tracked, summary):
+    metrics = json.loads((tracked / "results/judge/metrics.json").read_text())
+    assert {key: summary["summary"].get(key) for key in metrics} == metrics
+
+
+def test_a_curve_is_a_row_for_each_count_of_images_and_a_column_for_each_key(tracked):
+    rows = ["images,train/L_GR,val/top1", "100,2,", "200,0.123457,0.5", "2000000,1.23457e+06,"]
+    assert (tracked / "plots/curve.csv").read_text().splitlines() == rows
+
+
+def test_the_axis_of_each_chart_is_images_seen(records):
+    points = [record["history"]["item"] for record in records if record["type"] == "history"]
+    assert [point["images"] for point in points][:4] == [200, 200, 100, 2_000_000]
+    axes = [record["metric"] for record in records if record["type"] == "metric"]
+    assert {axis.get("glob_name"): axis.get("step_metric") for axis in axes}["*"] == "images"
+
+
+def test_pictures_are_kept_from_arrays_and_from_files(summary):
+    pictures = summary["summary"]
+    assert (pictures["grid"]["caption"], pictures["grid"]["width"]) == ("rows are people", 6)
+    assert pictures["worst"]["height"] == 8
+    assert pictures["images"] == 2_000_000
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), torch.tensor(float("nan"))])
+def test_a_metric_that_is_no_number_is_refused(value):
+    run = tracking.Run(None)
+    with pytest.raises(ValueError, match=r"m\.json: not finite: \{'identity/top1': (nan|inf)\}"):
+        run.metrics(Path("m.json"), {"identity/top1": value, "good": 1})
+    assert not Path("m.json").exists()
+
+
+def test_a_metric_cannot_be_measured_and_not_measured():
+    with pytest.raises(ValueError, match=r"measured and not measured: \['truth/psnr'\]"):
+        tracking.Run(None).metrics(Path("m.json"), {"truth/psnr": 1, "a": 2}, {"truth/psnr": "why"})
+
+
+def test_a_curve_logged_twice_at_the_same_images_keeps_the_last_value():
+    run = tracking.Run(None)
+    run.log({"a": 1}, images=10)
+    run.log({"a": 2}, images=10)
+    run.curve(Path("c.csv"))
+    assert Path("c.csv").read_text() == "images,a\n10,2\n"
+
+
+def test_a_resumed_stage_puts_its_history_back():
+    before, after = tracking.Run(None), tracking.Run(None)
+    before.log({"a": 1}, images=10)
+    after.history.update(before.history)
+    after.log({"a": 2}, images=20)
+    after.curve(Path("c.csv"))
+    assert Path("c.csv").read_text() == "images,a\n10,1\n20,2\n"
+
+
+def test_images_are_the_axis_and_no_value():
+    with pytest.raises(ValueError, match="'images' is the x-axis"):
+        tracking.Run(None).log({"images": 1}, images=1)
+
+
+def test_lightning_logs_through_it_at_images_seen():
+    run = tracking.Run(None)
+    run.logger.log_metrics({"train/L_D": 1.0, "images": 64.0, "epoch": 0}, step=5)
+    run.logger.log_metrics({"val/top1": 0.5, "epoch": 0}, step=10)
+    run.logger.log_metrics({"epoch": 1}, step=10)
+    assert run.history == {64: {"train/L_D": 1.0, "val/top1": 0.5}}
+    assert run.logger is run.logger
+
+
+def test_a_body_that_raises_closes_the_run_as_failed(folder):
+    with pytest.raises(RuntimeError, match="out of memory"), tracking.run("train"):
+        raise RuntimeError("out of memory")
+    seen = recorded(folder)
+    assert (seen["state"], seen["exit_code"]) == ("failed", 1)
+
+
+@pytest.mark.slow
+def test_an_interrupted_body_closes_the_run_too(folder):
+    with pytest.raises(KeyboardInterrupt), tracking.run("train"):
+        raise KeyboardInterrupt
+    assert recorded(folder)["exit_code"] == 1
+
+
+@pytest.mark.parametrize("variable", ["RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID"])
+def test_processes_after_the_first_write_and_log_nothing(folder, monkeypatch, variable):
+    monkeypatch.setenv(variable, "1")
+    with tracking.run("train", SYNTHESIZE) as run:
+        run.log({"a": 1}, images=1)
+        run.logger.log_metrics({"a": 1}, step=1)
+        run.metrics(Path("m.json"), {"a": 1})
+        run.curve(Path("c.csv"))
+        run.picture("p", np.zeros((2, 2, 3), np.uint8))
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_the_first_of_several_processes_reports(folder, monkeypatch):
+    for variable in ("RANK", "LOCAL_RANK"):
+        monkeypatch.setenv(variable, "0")
+    with tracking.run("train") as run:
+        run.metrics(Path("m.json"), {"a": 1})
+    assert recorded(folder)["summary"]["a"] == 1
+
+
+def test_the_environment_names_project_and_folder(folder, monkeypatch):
+    monkeypatch.setenv("WANDB_PROJECT", "faces")
+    monkeypatch.setenv("WANDB_DIR", str(folder / "elsewhere"))
+    (folder / "elsewhere").mkdir()
+    with tracking.run("train"):
+        pass
+    assert recorded(folder / "elsewhere")["project"] == "faces"
+
+
+def test_wandb_mode_disabled_leaves_dvc_s_files_alone(folder, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    with tracking.run("train") as run:
+        run.log({"a": 1}, images=1)
+        run.metrics(Path("m.json"), {"a": 1})
+    assert [path.name for path in folder.iterdir()] == ["m.json"]
+
+
+@pytest.mark.slow
+def test_an_experiment_in_a_temporary_copy_keeps_its_run_in_the_project(folder, monkeypatch):
+    copy = folder / ".dvc" / "tmp" / "exps" / "tmp1234"
+    copy.mkdir(parents=True)
+    monkeypatch.chdir(copy)
+    with tracking.run("train"):
+        pass
+    assert recorded(folder)["state"] == "finished"
+
+
+WITH_A_WANDB_THAT_DIES = """
+import os, signal, time
+from pathlib import Path
+import numpy as np
+from pipeline import tracking
+
+with tracking.run("train") as run:
+    for status in Path("/proc").glob("[0-9]*/status"):
+        lines = status.read_text().splitlines()
+        if "Name:\twandb-core" in lines and f"PPid:\t{os.getpid()}" in lines:
+            os.kill(int(status.parent.name), signal.SIGKILL)
+    time.sleep(0.5)
+    run.log({"a": 1}, images=1)
+    run.picture("p", np.zeros((2, 2, 3), np.uint8))
+    run.metrics(Path("m.json"), {"a": 1})
+"""
+
+
+@pytest.mark.slow
+def test_a_wandb_that_dies_midway_is_one_line_and_the_stage_goes_on(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(Path(tracking.__file__).parent.parent))
+    command = [sys.executable, "-c", WITH_A_WANDB_THAT_DIES]
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    assert json.loads(Path("m.json").read_text()) == {"a": 1.0}
+    assert output.count("W&B misses some of this run, which goes on: Connection lost") == 1
+    assert output.count("W&B") == 1
+
+
+@pytest.fixture
+def silent_server():
+    """Accepts connections on this machine and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        accepted = []
+        threading.Thread(target=lambda: _accept(server, accepted), daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+    for connection in accepted:
+        connection.close()
+
+
+def _accept(server: socket.socket, accepted: list[socket.socket]) -> None:
+    while True:
+        try:
+            accepted.append(server.accept()[0])
+        except OSError:  # closed: the test is over
+            return
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("answer", ["refuses", "is silent"])
+def test_a_server_that_cannot_be_reached_costs_seconds_and_one_line(
+    folder, monkeypatch, silent_server, answer, caplog
+):
+    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+    monkeypatch.setenv("WANDB_BASE_URL", silent_server if answer == "is silent" else "http://127.0.0.1:9")
+    monkeypatch.setattr(tracking, "CONNECT_SECONDS", 3)
+    start = time.monotonic()
+    with tracking.run("evaluate") as run:
+        run.metrics(Path("m.json"), {"a": 1})
+    assert time.monotonic() - start < 10
+    lines = [record.getMessage() for record in caplog.records if record.name == "pipeline.tracking"]
+    assert len(lines) == 1
+    assert lines[0].startswith("W&B is out of reach, so this run is kept offline: ")
+    assert recorded(folder)["summary"]["a"] == 1
