@@ -61,7 +61,7 @@ lint: $(INSTALLED)
 	@lint-imports --no-cache
 
 bench: $(INSTALLED)
-	@python tools/bench.py $(BENCH_ARGS)
+	@python -m tools.bench $(BENCH_ARGS)
 
 lock: $(INSTALLED)
 	@tools/lock $(if $(UPGRADE),--upgrade)

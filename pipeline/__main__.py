@@ -33,7 +33,7 @@ def recombine(arguments: argparse.Namespace) -> None:
 def fetch(arguments: argparse.Namespace) -> None:
     from pipeline import assets
 
-    for path in assets.fetch(arguments.name).values():
+    for path in assets.fetch(arguments.name).files:
         print(path)
 
 

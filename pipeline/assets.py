@@ -37,9 +37,7 @@ class Located(NamedTuple):
 
 
 def _open_model_zoo(name: str, xml_sha256: str, bin_sha256: str) -> tuple[AssetFile, ...]:
-    folder = (
-        f"https://storage.openvinotoolkit.org/repositories/open_model_zoo/2023.0/models_bin/1/{name}/FP16"
-    )
+    folder = f"https://storage.openvinotoolkit.org/repositories/open_model_zoo/2023.0/models_bin/1/{name}/FP16"
     return (
         AssetFile(f"{name}.xml", f"{folder}/{name}.xml", xml_sha256),
         AssetFile(f"{name}.bin", f"{folder}/{name}.bin", bin_sha256),
@@ -83,8 +81,7 @@ ASSETS = {
         files=(
             AssetFile(
                 "inception-2015-12-05.pt",
-                "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/"
-                "inception-2015-12-05.pt",
+                "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/inception-2015-12-05.pt",
                 "f58cb9b6ec323ed63459aa4fb441fe750cfe39fafad6da5cb504a16f19e958f4",
             ),
         ),
@@ -142,9 +139,7 @@ def check_sha256(path: Path, expected: str, remedy: str) -> None:
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != expected:
-        raise AssetError(
-            f"{path} is damaged or another version: sha256 {found} instead of {expected}; {remedy}"
-        )
+        raise AssetError(f"{path} is damaged or another version: sha256 {found} instead of {expected}; {remedy}")
 
 
 def _asset(name: str) -> Asset:
@@ -169,16 +164,12 @@ def _download(file: AssetFile, folder: Path, timeout_s: float) -> Path:
     except requests.HTTPError as error:
         why = f"answered {getattr(error.response, 'status_code', 'an error')}; try again later"
     except requests.RequestException as error:
-        silent = isinstance(error, requests.Timeout) or any(
-            isinstance(cause, ReadTimeoutError) for cause in error.args
-        )
+        silent = isinstance(error, requests.Timeout) or any(isinstance(cause, ReadTimeoutError) for cause in error.args)
         why = (
             f"was silent for {timeout_s:g} s; try again later"
             if silent
             else "cut the transfer off or cannot be reached; check the network"
         )
     except OSError as error:
-        raise AssetError(
-            f"{folder / file.filename} cannot be written ({error.strerror}); make room for it"
-        ) from None
+        raise AssetError(f"{folder / file.filename} cannot be written ({error.strerror}); make room for it") from None
     raise AssetError(f"{file.url} {why}, or put {file.filename} into a folder and name that in FACET_ASSETS")

@@ -4,30 +4,24 @@ Every function returns a scalar: summed over the features of a sample, averaged 
 caller's. Symbols are the paper's.
 """
 
+import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, cross_entropy, one_hot, softplus
 
 
-def classification(logits: Tensor, c: Tensor) -> Tensor:
+def classification(scores: Tensor, c: Tensor, margin: float = 0.0, scale: float = 1.0) -> Tensor:
     """L_I and L_C: -log P(c given x).
 
-    Args:
-        logits: [B, identities].
-        c: identity of each sample, int64 [B].
-    """
-    return cross_entropy(logits.float(), c)
-
-
-def margin_logits(cosines: Tensor, c: Tensor, margin: float, scale: float) -> Tensor:
-    """Logits whose true class has to win by `margin` (CosFace, arXiv:1801.09414, eq. 4); with margin 0, plain ones.
+    Where scores are cosines, the true class may have to win by a margin (CosFace, arXiv:1801.09414, eq. 4).
 
     Args:
-        cosines: [B, identities], in [-1, 1].
+        scores: [B, identities]; logits, or cosines.
         c: identity of each sample, int64 [B].
-        margin: subtracted from the cosine of the true class.
-        scale: factor before the softmax.
+        margin: subtracted from the score of the true class.
+        scale: factor before the softmax; cosines need one, or every class stays likely.
     """
-    return scale * (cosines - margin * one_hot(c, cosines.shape[1]).to(cosines.dtype))
+    scores = _full(scores)
+    return cross_entropy(scale * (scores - margin * one_hot(c, scores.shape[1]).to(scores.dtype)), c)
 
 
 def kl(mu: Tensor, logvar: Tensor) -> Tensor:
@@ -43,32 +37,37 @@ def half_squared_distance(a: Tensor, b: Tensor) -> Tensor:
         ValueError: the shapes differ (broadcasting would hide a mistake).
     """
     _same_shape(a, b)
-    return 0.5 * (a.float() - b.float()).square().flatten(1).sum(dim=1).mean()
+    return 0.5 * (_full(a) - _full(b)).square().flatten(1).sum(dim=1).mean()
 
 
 def absolute_distance(a: Tensor, b: Tensor) -> Tensor:
     """L_GA, ours: the L1 distance of two images; keeps edges that a squared distance lets blur."""
     _same_shape(a, b)
-    return (a.float() - b.float()).abs().flatten(1).sum(dim=1).mean()
+    return (_full(a) - _full(b)).abs().flatten(1).sum(dim=1).mean()
 
 
 def cosine_distance(a: Tensor, b: Tensor) -> Tensor:
     """1 - cosine, [B, d] each: L_GC where features have no length that means anything (ours)."""
     _same_shape(a, b)
-    return (1 - cosine_similarity(a.float(), b.float(), dim=1)).mean()
+    return (1 - cosine_similarity(_full(a), _full(b), dim=1)).mean()
 
 
 def adversarial_D(logit_real: Tensor, logit_fake: Tensor) -> Tensor:
     """L_D: -log D(x_a) - log(1 - D(x')), from logits, [B, 1] each."""
     _same_shape(logit_real, logit_fake)
-    return (softplus(-logit_real.float()) + softplus(logit_fake.float())).mean()
+    return (softplus(-_full(logit_real)) + softplus(_full(logit_fake))).mean()
 
 
 def adversarial_G(logit_fake: Tensor) -> Tensor:
     """L_adv, ours: -log D(x'), the non-saturating loss of Goodfellow et al. 2014, [B, 1]."""
-    return softplus(-logit_fake.float()).mean()
+    return softplus(-_full(logit_fake)).mean()
 
 
 def _same_shape(a: Tensor, b: Tensor) -> None:
     if a.shape != b.shape:
         raise ValueError(f"shapes differ: {tuple(a.shape)} and {tuple(b.shape)}")
+
+
+def _full(x: Tensor) -> Tensor:
+    """Sums over thousands of features need more than half precision; anything finer stays as it is."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))

@@ -1,4 +1,4 @@
-"""The typed form of params.yaml: types, bounds, descriptions and what must fit together. No default value lives here."""
+"""The typed form of params.yaml: types, bounds, descriptions and what must fit together; no default values."""
 
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -30,10 +30,16 @@ class BySplit(Section):
     test: int = Field(ge=2, description="every number that is reported")
 
 
+class People(BySplit):
+    """People for each split."""
+
+    test: int = Field(ge=3, description="subject, sample and someone unrelated")
+
+
 class Rendered(Section):
     """The embedded data set: parametric heads."""
 
-    people: BySplit
+    people: People
     images_per_person: BySplit
 
 
@@ -100,7 +106,9 @@ class Losses(Section):
 
     reconstruction: float = Field(ge=0, description="L_GR (paper: 1)")
     absolute: float = Field(ge=0, description="L_GA, absolute differences beside L_GR (paper: 0)")
-    cross: float = Field(ge=0, le=1, description="lambda: factor of L_GR and L_GA for a pair of two people (paper: 0.1)")
+    cross: float = Field(
+        ge=0, le=1, description="lambda: factor of L_GR and L_GA for a pair of two people (paper: 0.1)"
+    )
     kl: float = Field(ge=0, description="L_KL (paper: 1)")
     feature_C: float = Field(ge=0, description="L_GC (paper: 1)")
     feature_C_distance: Literal["squared", "cosine"] = Field(description="distance in L_GC (paper: squared)")
@@ -197,7 +205,9 @@ def _contradictions(raw: dict[str, Any]) -> list[str]:
     if at("model.normalized_features") is False and at("pretrain.margin") not in (0, None):
         lines.append("pretrain.margin: should be 0 where model.normalized_features is false (it is one of cosines)")
     if at("losses.reconstruction") == 0 and at("losses.absolute") == 0:
-        lines.append("losses.reconstruction: should be above 0 where losses.absolute is 0: nothing else holds x' to x_a")
+        lines.append(
+            "losses.reconstruction: should be above 0 where losses.absolute is 0: nothing else holds x' to x_a"
+        )
     people = at("data.rendered.people.test")
     if at("data.source") == "rendered" and isinstance(people, int):
         for name, most in (("samples_per_subject", people - 1), ("grid_samples", people), ("grid_subjects", people)):

@@ -60,9 +60,7 @@ def lineage(stage: str) -> dict[str, str]:
     deps = [Path(dep) for dep in pipeline.get(stage, {}).get("deps", [])]
     outs = [out for name, entry in lock.items() if name != stage for out in entry.get("outs", [])]
     return {
-        out["path"]: out["md5"]
-        for out in outs
-        if "md5" in out and any(dep.is_relative_to(out["path"]) for dep in deps)
+        out["path"]: out["md5"] for out in outs if "md5" in out and any(dep.is_relative_to(out["path"]) for dep in deps)
     }
 
 

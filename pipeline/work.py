@@ -49,11 +49,11 @@ def building(stage: str, *sections: BaseModel, inputs: Iterable[Path] = ()) -> I
         folder.mkdir(parents=True, exist_ok=True)
         yield folder
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         raise NoSpaceError(
-            f"{stage}: no disk space left while writing under {folder}: free some and run the stage again; "
-            "`dvc checkout` and `git checkout results` bring the last good outputs back"
+            f"{stage}: no disk space left (or a limit reached) while writing under {folder}: free some and run the "
+            "stage again; `dvc checkout` and `git checkout results` bring the last good outputs back"
         ) from None
     shutil.rmtree(folder, ignore_errors=True)
 

@@ -118,9 +118,7 @@ def test_a_file_in_the_cache_is_found(cache: Path, monkeypatch: pytest.MonkeyPat
     assert locate("example").path == cache / "example.bin"
 
 
-def test_the_own_folder_comes_before_the_cache(
-    own: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_own_folder_comes_before_the_cache(own: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     example(monkeypatch)
     cache.mkdir(parents=True)
     for folder in (own, cache):
@@ -128,9 +126,7 @@ def test_the_own_folder_comes_before_the_cache(
     assert locate("example").path.parent == own
 
 
-def test_files_of_one_asset_come_from_one_folder(
-    own: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_files_of_one_asset_come_from_one_folder(own: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     register(monkeypatch, AssetFile("a.xml", "https://a", SHA256), AssetFile("a.bin", "https://a", SHA256))
     cache.mkdir(parents=True)
     for path in (own / "a.xml", cache / "a.xml", cache / "a.bin"):
@@ -223,9 +219,7 @@ def test_without_a_network_there_is_one_sentence(cache: Path, monkeypatch: pytes
     assert left_in(cache) == []
 
 
-def test_a_cache_that_cannot_be_written_is_named(
-    server: str, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cache_that_cannot_be_written_is_named(server: str, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     example(monkeypatch, f"{server}/good/example.bin")
     cache.parent.mkdir(parents=True)
     cache.write_text("a file where the folder belongs")

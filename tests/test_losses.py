@@ -7,7 +7,13 @@ import torch
 
 from pipeline import losses
 
-PAIRS = (losses.kl, losses.half_squared_distance, losses.absolute_distance, losses.cosine_distance, losses.adversarial_D)
+PAIRS = (
+    losses.kl,
+    losses.half_squared_distance,
+    losses.absolute_distance,
+    losses.cosine_distance,
+    losses.adversarial_D,
+)
 
 
 def test_kl_is_zero_at_the_standard_normal():
@@ -25,7 +31,9 @@ def test_kl_counts_a_narrow_variance():
     assert losses.kl(torch.zeros(2, 1), logvar) == pytest.approx(0.5 * (0.25 + math.log(4) - 1))
 
 
-@pytest.mark.parametrize(("loss", "value"), [(losses.half_squared_distance, 0.5 * 4 * 48), (losses.absolute_distance, 2 * 48)])
+@pytest.mark.parametrize(
+    ("loss", "value"), [(losses.half_squared_distance, 0.5 * 4 * 48), (losses.absolute_distance, 2 * 48)]
+)
 def test_distances_sum_over_pixels_and_average_over_the_batch(loss, value):
     a, b = torch.full((2, 3, 4, 4), -1.0), torch.ones(2, 3, 4, 4)
     assert loss(a, b) == pytest.approx(value)
@@ -65,6 +73,7 @@ def test_classification_of_even_scores():
     assert losses.classification(torch.zeros(3, 4), torch.tensor([0, 1, 3])) == pytest.approx(math.log(4))
 
 
-def test_margin_is_taken_from_the_true_class_only():
-    logits = losses.margin_logits(torch.tensor([[0.5, 0.25], [0.5, 0.25]]), torch.tensor([0, 1]), 0.25, 8.0)
-    torch.testing.assert_close(logits, torch.tensor([[2.0, 2.0], [4.0, 0.0]]))
+def test_margin_is_taken_from_the_true_class_only_and_scaled():
+    # 8 * (0.5 - 0.25) = 2 against 8 * 0.25 = 2, and 8 * (0.25 - 0.25) = 0 against 8 * 0.5 = 4
+    value = losses.classification(torch.tensor([[0.5, 0.25], [0.5, 0.25]]), torch.tensor([0, 1]), 0.25, 8.0)
+    assert value == pytest.approx((math.log(2) + math.log(1 + math.exp(4))) / 2)

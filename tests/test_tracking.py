@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -313,9 +314,7 @@ def _accept(server: socket.socket, accepted: list[socket.socket]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("answer", ["refuses", "is silent"])
-def test_a_server_that_cannot_be_reached_costs_seconds_and_one_line(
-    folder, monkeypatch, silent_server, answer, caplog
-):
+def test_a_server_that_cannot_be_reached_costs_seconds_and_one_line(folder, monkeypatch, silent_server, answer, caplog):
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
     monkeypatch.setenv("WANDB_BASE_URL", silent_server if answer == "is silent" else "http://127.0.0.1:9")
     monkeypatch.setattr(tracking, "CONNECT_SECONDS", 3)
@@ -327,3 +326,41 @@ def test_a_server_that_cannot_be_reached_costs_seconds_and_one_line(
     assert len(lines) == 1
     assert lines[0].startswith("W&B is out of reach, so this run is kept offline: ")
     assert recorded(folder)["summary"]["a"] == 1
+
+
+class FallsSilent(BaseHTTPRequestHandler):
+    """Lets a run begin, then takes what it is sent and answers nothing."""
+
+    def do_POST(self):
+        asked = self.rfile.read(int(self.headers["Content-Length"]))
+        if b"UpsertBucket" not in asked:
+            time.sleep(60)
+            return
+        project = {"id": "1", "name": "facet", "entity": {"id": "1", "name": "me"}}
+        run = {"id": "1", "name": "abc", "displayName": "n", "config": "{}", "project": project}
+        answer = json.dumps({"data": {"upsertBucket": {"bucket": run, "inserted": True}}}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.mark.slow
+def test_a_server_that_falls_silent_holds_up_the_end_of_a_run_for_seconds(monkeypatch):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), FallsSilent)
+    server.daemon_threads = True
+    server.block_on_close = False
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+    monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setattr(tracking, "FINISH_SECONDS", 3)
+    with tracking.run("train") as run:
+        run.log({"a": 1}, images=1)
+        start = time.monotonic()
+    assert 2.5 < time.monotonic() - start < 10
+    assert list(Path("wandb").glob("run-*/run-*.wandb"))  # all of it is kept for `wandb sync`
+    server.shutdown()
+    server.server_close()

@@ -11,13 +11,15 @@ from torch import Tensor
 from pipeline.applications.judging import Court, known_attributes
 from pipeline.applications.retrieval import judged_gallery, labelled
 from pipeline.datasets import heads
-from pipeline.datasets.protocol import Protocol
+from pipeline.datasets.contact_sheet import tiled
+from pipeline.datasets.protocol import Protocol, grid
 from pipeline.datasets.shards import Faces
 from pipeline.judges.verdict import Verdict
 from pipeline.metrics.attributes import errors, mean_error, unrelated_error
 from pipeline.metrics.identity import found_first, retrieve
 from pipeline.metrics.realism import INCEPTION_DIM, FrechetDistance, inception
 from pipeline.metrics.truth import psnr, ssim
+from pipeline.params import Synthesize
 
 EYES_CLOSED = 0.5  # from this blink on, a gaze cannot be seen
 
@@ -88,6 +90,17 @@ def true_recombinations(faces: Faces, subject_rows: np.ndarray, sample_rows: np.
     people, circumstances = faces.column("identity_vector"), faces.column("attribute_vector")
     pairs = zip(subject_rows, sample_rows, strict=True)
     return np.stack([heads.render(people[s], circumstances[a], size).image for s, a in pairs])
+
+
+def true_grid(faces: Faces, people: Protocol, synthesize: Synthesize) -> np.ndarray | None:
+    """The picture that `synthesize` makes, with the true answers in it; None where nobody knows them."""
+    if not faces.has("identity_vector"):
+        return None
+    subjects, samples = grid(people, synthesize.grid_subjects, synthesize.grid_samples)
+    rows = [[np.full_like(faces.image(0), 255), *faces.images(samples)]]
+    for s in subjects:
+        rows.append([faces.image(s), *true_recombinations(faces, np.repeat(s, len(samples)), samples)])
+    return tiled(rows)
 
 
 def truth(m: Material) -> tuple[dict[str, float], Column]:

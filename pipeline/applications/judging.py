@@ -11,8 +11,8 @@ import torch
 from pipeline import assets
 from pipeline.applications.retrieval import top1_real
 from pipeline.datasets import heads
-from pipeline.datasets.augmentation import attribute_augmentation
 from pipeline.datasets.alignment import warp
+from pipeline.datasets.augmentation import attribute_augmentation
 from pipeline.datasets.detection import yunet
 from pipeline.datasets.labelled import LabelledBatches
 from pipeline.datasets.shards import Faces
@@ -67,10 +67,10 @@ def load(data: Data, judge: JudgeParams, folder: Path) -> Court:
         AssetError: a published network is missing or damaged.
     """
     if data.source != "rendered":
-        files = {name: list(assets.locate(name).values()) for name in PUBLISHED}
-        detect = yunet(files["yunet"][0], MIN_SCORE)
+        files = {name: assets.locate(name).path for name in PUBLISHED}
+        detect = yunet(files["yunet"], MIN_SCORE)
         return Court(
-            photo_judge(detect, warp, files["reidentification"][0], files["head_pose"][0]),
+            photo_judge(detect, warp, files["reidentification"], files["head_pose"]),
             {name: Attribute("continuous", -90.0, 90.0) for name in ANGLES},
         )
     how = "dvc repro judge"

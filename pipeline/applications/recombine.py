@@ -4,12 +4,11 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from pipeline import assets, paths
 from pipeline.applications.face_model import FaceModel
-from pipeline.datasets.contact_sheet import tiled
+from pipeline.datasets.contact_sheet import tiled, write_png
 from pipeline.datasets.detection import yunet
 from pipeline.datasets.sources.photos import subject_face
 from pipeline.errors import UserError
@@ -34,8 +33,7 @@ def recombine(subjects: Path, samples: Path, out: Path) -> None:
     model = FaceModel(paths.MODEL)
     if model.source == "rendered":
         log.warning("note: %s", RENDERED)
-    (detector,) = assets.locate("yunet").values()
-    detect = yunet(detector, MIN_SCORE)
+    detect = yunet(assets.locate("yunet").path, MIN_SCORE)
 
     def face(path: Path) -> np.ndarray:
         crop, note = subject_face(path, detect, model.image_size)
@@ -62,16 +60,3 @@ def _faces(place: Path, face: Callable[[Path], np.ndarray]) -> np.ndarray:
     if not found:
         raise UserError(f"{place}: no face was found in any file of this folder; name one with photographs of faces")
     return np.stack(found)
-
-
-def write_png(path: Path, image: np.ndarray) -> None:
-    """Write uint8 [H, W, 3] RGB.
-
-    Raises:
-        UserError: the file cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(cv2.imencode(".png", image[..., ::-1])[1].tobytes())
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror}); choose another place with --out") from None

@@ -7,9 +7,7 @@ import numpy as np
 
 # Fractions of the crop: eyes, nose tip, mouth corners, image left first. The frame shows the whole head with
 # its hair, and some background, which belongs to the attributes. Rendered heads are drawn in it too.
-TEMPLATE = np.array(
-    [(0.38, 0.45), (0.62, 0.45), (0.50, 0.567), (0.40, 0.6875), (0.60, 0.6875)], dtype=np.float32
-)
+TEMPLATE = np.array([(0.38, 0.45), (0.62, 0.45), (0.50, 0.567), (0.40, 0.6875), (0.60, 0.6875)], dtype=np.float32)
 
 
 def pixels(template: np.ndarray, image_size: int) -> np.ndarray:
@@ -51,9 +49,7 @@ def transform(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
     return np.asarray(points @ matrix[:, :2].T + matrix[:, 2], dtype=np.float32)
 
 
-def warp(
-    image: np.ndarray, points: np.ndarray, template: np.ndarray, image_size: int
-) -> tuple[np.ndarray, np.ndarray]:
+def warp(image: np.ndarray, points: np.ndarray, template: np.ndarray, image_size: int) -> tuple[np.ndarray, np.ndarray]:
     """Cut out the square in which the points lie nearest to a template.
 
     A warp reads a few pixels at each place and so aliases when it shrinks. Here it draws the crop magnified,
@@ -97,9 +93,7 @@ def _region(image: np.ndarray, matrix: np.ndarray, image_size: int) -> tuple[np.
     corners = np.linalg.solve(matrix[:, :2], (edge - matrix[:, 2]).T).T
     height, width = image.shape[:2]
     left, top = np.clip(np.floor(corners.min(axis=0)) - 4, 0, (width - 1, height - 1)).astype(int)
-    right, bottom = np.clip(np.ceil(corners.max(axis=0)) + 5, (left + 1, top + 1), (width, height)).astype(
-        int
-    )
+    right, bottom = np.clip(np.ceil(corners.max(axis=0)) + 5, (left + 1, top + 1), (width, height)).astype(int)
     shifted = matrix.copy()
     shifted[:, 2] += matrix[:, :2] @ (left, top)
     return image[top:bottom, left:right], shifted, max(1, min(bottom - top, right - left))

@@ -18,7 +18,9 @@ def identity_augmentation(image_size: int) -> Augmentation:
     """Light, blur, compression and occlusion: who it is stays true."""
     return _seeded(
         [
-            A.ColorJitter(brightness=(0.75, 1.25), contrast=(0.8, 1.2), saturation=(0.8, 1.2), hue=(-0.02, 0.02), p=0.5),
+            A.ColorJitter(
+                brightness=(0.75, 1.25), contrast=(0.8, 1.2), saturation=(0.8, 1.2), hue=(-0.02, 0.02), p=0.5
+            ),
             *_degradations(image_size),
         ]
     )
@@ -34,7 +36,9 @@ def _degradations(image_size: int) -> list[A.BasicTransform]:
     return [
         A.GaussianBlur(blur_limit=0, sigma_limit=(0.3, 1.2), p=0.4),
         A.ImageCompression(quality_range=(40, 95), p=0.2),
-        A.CoarseDropout(num_holes_range=(1, 1), hole_height_range=hole, hole_width_range=hole, fill="random_uniform", p=0.2),
+        A.CoarseDropout(
+            num_holes_range=(1, 1), hole_height_range=hole, hole_width_range=hole, fill="random_uniform", p=0.2
+        ),
     ]
 
 

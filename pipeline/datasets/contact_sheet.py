@@ -1,8 +1,12 @@
 """Pictures made of faces, for people to look at."""
 
+from pathlib import Path
+
+import cv2
 import numpy as np
 
 from pipeline.datasets.shards import Faces
+from pipeline.errors import UserError
 
 
 def tiled(rows: list[list[np.ndarray]], gap: int = 2) -> np.ndarray:
@@ -24,3 +28,16 @@ def contact_sheet(faces: Faces, people: int = 12, images: int = 12) -> np.ndarra
     blank = np.full_like(rows[0][0], 255)
     width = max(len(row) for row in rows)
     return tiled([row + [blank] * (width - len(row)) for row in rows])
+
+
+def write_png(path: Path, image: np.ndarray) -> None:
+    """Write uint8 [H, W, 3] RGB.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(cv2.imencode(".png", image[..., ::-1])[1].tobytes())
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror}); choose another place with --out") from None

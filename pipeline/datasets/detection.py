@@ -48,9 +48,7 @@ def yunet(weights: Path, min_score: float) -> Detector:
         if rows is None:
             return []
         back = np.array([width / size[0], height / size[1]], dtype=np.float32)
-        found = [
-            _detection(np.asarray(row, dtype=np.float32), back) for row in rows if np.isfinite(row).all()
-        ]
+        found = [_detection(np.asarray(row, dtype=np.float32), back) for row in rows if np.isfinite(row).all()]
         return sorted(found, key=lambda face: float(face.box[2] * face.box[3]), reverse=True)
 
     return detect

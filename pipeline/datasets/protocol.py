@@ -20,6 +20,9 @@ class Protocol(NamedTuple):
     probes: list[np.ndarray]
 
 
+EVALUATED = 3  # people: subject, sample and someone unrelated
+
+
 class Pair(NamedTuple):
     """A recombination to make: rows of the index, and the people's numbers in the protocol."""
 
@@ -29,24 +32,31 @@ class Pair(NamedTuple):
     sample_row: int
 
 
-def protocol(faces: Faces, split: str, gallery: int) -> Protocol:
-    """Five real photographs of each person (`gallery`), all but two where there are fewer, but at least one.
+def protocol(faces: Faces, split: str, gallery: int, at_least: int = 2) -> Protocol:
+    """The people of a split who have two photographs, each with a gallery and probes.
+
+    Args:
+        faces: the index.
+        split: one of SPLITS.
+        gallery: photographs of each person in the gallery: all but two where there are fewer, but at least one.
+        at_least: so many people are needed; to tell subject, sample and anyone unrelated apart takes three.
 
     Raises:
-        ShardError: fewer than two people have two photographs.
+        ShardError: there are fewer.
     """
     rows = faces.of_split(split)
     names, keys = faces.column("identity"), faces.column("key")
     parts = []
     for name in sorted(set(names[rows])):
-        own = sorted((int(r) for r in rows if names[r] == name), key=lambda r: _hash(keys[r]))
+        own = sorted((int(r) for r in rows if names[r] == name), key=lambda r: _hash(str(keys[r])))
         if len(own) >= 2:
             size = max(1, min(gallery, len(own) - 2))
             parts.append((name, np.array(own[:size]), np.array(own[size:])))
-    if len(parts) < 2:
+    if len(parts) < at_least:
+        needed = {2: "two", 3: "three"}.get(at_least, str(at_least))
         raise ShardError(
-            f"{faces.folder}: the split {split!r} has {len(parts)} people with two photographs and needs two such "
-            "people: add photographs, or raise that split's share in params.yaml"
+            f"{faces.folder}: the split {split!r} has {len(parts)} people with two photographs and needs {needed}: "
+            "add people, or raise that split's share in params.yaml"
         )
     return Protocol(*(list(column) for column in zip(*parts, strict=True)))
 

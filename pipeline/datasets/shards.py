@@ -41,7 +41,7 @@ class ShardWriter:
         if not ok:
             raise ValueError(f"{key}: not an image that PNG can hold: {image.shape} {image.dtype}")
         if self._tar is None:
-            self._tar = tarfile.open(self._part, "w", format=tarfile.USTAR_FORMAT)  # noqa: SIM115: closed in _finish
+            self._tar = tarfile.open(self._part, "w", format=tarfile.USTAR_FORMAT)  # noqa: SIM115
         member = tarfile.TarInfo(f"{key}.png")
         member.size = png.size
         data = png.tobytes()
@@ -126,7 +126,9 @@ class Faces:
         """
         rows = np.flatnonzero(self.column("split") == split)
         if rows.size == 0:
-            raise ShardError(f"{self.folder} has nobody in the split {split!r}: more people are needed, or other shares")
+            raise ShardError(
+                f"{self.folder} has nobody in the split {split!r}: more people are needed, or other shares"
+            )
         return rows
 
     def image(self, row: int) -> np.ndarray:

@@ -3,12 +3,13 @@
 Neither they nor their training images took any part in training the generator.
 """
 
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from types import ModuleType
+from typing import Any, Protocol
 
 import numpy as np
-import openvino
 
 from pipeline.errors import UserError
 from pipeline.judges.verdict import Judge, Verdict
@@ -106,17 +107,23 @@ def _blob(image: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(image[..., ::-1].transpose(2, 0, 1)[None], dtype=np.float32)
 
 
-def _compile(xml: Path, asset: str) -> openvino.CompiledModel:
+def _compile(xml: Path, asset: str) -> Any:
     """A network on the CPU; in float32, because some processors would prefer a narrower format and differ."""
     for path in (xml, xml.with_suffix(".bin")):
         if not path.is_file():
-            raise UserError(
-                f"{path}: the network is not there; `python -m pipeline fetch {asset}` fetches it"
-            )
+            raise UserError(f"{path}: the network is not there; `python -m pipeline fetch {asset}` fetches it")
     settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 2, "NUM_STREAMS": 1}
     try:
-        core = openvino.Core()
+        core = _openvino().Core()
         return core.compile_model(core.read_model(xml), "CPU", settings)
     except RuntimeError:
         remedy = f"delete it and its .bin file and run `python -m pipeline fetch {asset}`"
         raise UserError(f"{xml}: not a readable network; {remedy}") from None
+
+
+def _openvino() -> ModuleType:
+    """OpenVINO, kept from reporting its use to a server, which its telemetry package would do without asking."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    import openvino
+
+    return openvino

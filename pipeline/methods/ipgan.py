@@ -5,7 +5,6 @@ Where params depart from the paper (params.yaml, profiles/paper), the departure 
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -17,6 +16,7 @@ from pipeline.datasets.pairs import Pairs
 from pipeline.networks import AttributeEncoder, Discriminator, Generator, Recogniser
 from pipeline.networks.encoders import sampled
 from pipeline.params import Losses, Model, Train
+from pipeline.params import Recogniser as Pretrain
 from pipeline.training.gradients import average_gradients
 
 NETWORKS = ("identity", "classifier", "discriminator", "attributes", "generator")
@@ -35,6 +35,7 @@ class IPGAN(pl.LightningModule):
         generator: nn.Module,  # G: f_I, z -> image
         weights: Losses,
         train: Train,
+        margin_and_scale: tuple[float, float],  # of L_I and L_C, as in `pretrain`
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -45,6 +46,7 @@ class IPGAN(pl.LightningModule):
         self.generator = generator
         self.weights = weights
         self.schedule = train
+        self.margin_and_scale = margin_and_scale
         self.frozen = train.recognisers == "frozen"
         self.batches_done = 0  # not trainer.global_step, which counts every optimizer's steps
         if self.frozen:
@@ -81,8 +83,8 @@ class IPGAN(pl.LightningModule):
         cosine = self.weights.feature_C_distance == "cosine"
         distance_C = losses.cosine_distance if cosine else losses.half_squared_distance
         return {
-            "L_I": losses.classification(scores_I, c),
-            "L_C": losses.classification(scores_C, c),
+            "L_I": losses.classification(scores_I, c, *self.margin_and_scale),
+            "L_C": losses.classification(scores_C, c, *self.margin_and_scale),
             "L_D": losses.adversarial_D(logit_real, logit_fake),
             "L_KL": losses.kl(mu, logvar),
             "L_GR": losses.half_squared_distance(x_out, x_a),
@@ -166,10 +168,19 @@ def recogniser(model: Model, image_size: int, num_identities: int) -> Recogniser
 
 
 def build(
-    model: Model, weights: Losses, train: Train, image_size: int, num_identities: int, recogniser: Mapping[str, Any]
+    model: Model,
+    pretrain: Pretrain,
+    weights: Losses,
+    train: Train,
+    image_size: int,
+    num_identities: int,
+    recogniser: Mapping[str, Tensor],
 ) -> IPGAN:
-    """An IPGAN whose I and C start as the pretrained recogniser."""
-    method = IPGAN(**networks(model, image_size, num_identities), weights=weights, train=train)
+    """An IPGAN whose I and C start as the pretrained recogniser: a state_dict."""
+    margin_and_scale = (pretrain.margin, pretrain.scale) if model.normalized_features else (0.0, 1.0)
+    method = IPGAN(
+        **networks(model, image_size, num_identities), weights=weights, train=train, margin_and_scale=margin_and_scale
+    )
     method.identity.load_state_dict(recogniser)
     method.classifier.load_state_dict(recogniser)
     return method

@@ -23,12 +23,14 @@ class Recognition(pl.LightningModule):
         self.automatic_optimization = False
         self.network = network
         self.schedule = schedule
-        self.normalized = normalized  # scores are cosines, so a margin means something
+        # Of cosines alone does a margin mean something.
+        self.margin_and_scale = (schedule.margin, schedule.scale) if normalized else (0.0, 1.0)
         self.batches_done = 0
 
     def training_step(self, batch: Labelled, batch_idx: int) -> None:
         L, logged = self.objective(batch)
         optimizer = self.optimizers()
+        assert not isinstance(optimizer, list)
         self.manual_backward(L)
         average_gradients(self.network.parameters())
         optimizer.param_groups[0]["lr"] = self.learning_rate()
@@ -44,9 +46,7 @@ class Recognition(pl.LightningModule):
         return L, {f"pretrain/{name}": value for name, value in logged.items()}
 
     def identity_terms(self, scores: Tensor, c: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        s = self.schedule
-        logits = losses.margin_logits(scores, c, s.margin, s.scale) if self.normalized else scores
-        L = losses.classification(logits, c)
+        L = losses.classification(scores, c, *self.margin_and_scale)
         return L, {"loss": L.detach(), "top1": (scores.argmax(1) == c).float().mean()}
 
     def learning_rate(self) -> float:

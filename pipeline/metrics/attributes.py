@@ -114,9 +114,7 @@ class MeanAttributeError(Metric):
         return _mean(self.total, self.count)
 
 
-def _sums(
-    attribute: Attribute, error: Tensor, target: Tensor, counted: Tensor | None
-) -> tuple[Tensor, Tensor]:
+def _sums(attribute: Attribute, error: Tensor, target: Tensor, counted: Tensor | None) -> tuple[Tensor, Tensor]:
     """Sum and number of errors for no and yes, [2] each; all count as no where there is no yes."""
     shapes = {tuple(part.shape) for part in (error, target, counted) if part is not None}
     if len(shapes) != 1:

@@ -1,5 +1,6 @@
 """Pieces that several networks are made of."""
 
+import torch
 from torch import Tensor, nn
 
 
@@ -15,7 +16,12 @@ def resolutions(image_size: int) -> list[int]:
 
 def norm(features: int) -> nn.GroupNorm:
     """Group normalisation: one sample at a time, so batches and processes do not mix."""
-    return nn.GroupNorm(max(1, features // 16) if features % max(1, features // 16) == 0 else 1, features)
+    return nn.GroupNorm(features // 16 if features % 16 == 0 else 1, features)
+
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """Half precision as float32, anything finer as it is."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 class Residual(nn.Module):

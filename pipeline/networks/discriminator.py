@@ -1,5 +1,7 @@
 """D: is it a photograph?"""
 
+from itertools import pairwise
+
 from torch import Tensor, nn
 
 from pipeline.networks.blocks import channels, resolutions
@@ -15,7 +17,7 @@ class Discriminator(nn.Module):
         super().__init__()
         sizes = [3, *(channels(image_size, width, r) // 2 for r in reversed(resolutions(image_size)[:-1]))]
         layers: list[nn.Module] = []
-        for i, o in zip(sizes[:-1], sizes[1:], strict=True):
+        for i, o in pairwise(sizes):
             layers += [nn.Conv2d(i, o, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
         self.body = nn.Sequential(*layers, nn.Flatten())
         self.head = nn.Linear(sizes[-1] * 16, 1)

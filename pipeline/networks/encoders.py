@@ -1,10 +1,12 @@
 """I, C and A: image to vector."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, normalize
 
-from pipeline.networks.blocks import Residual, channels, norm, resolutions
+from pipeline.networks.blocks import Residual, at_least_float32, channels, norm, resolutions
 
 
 class Recogniser(nn.Module):
@@ -13,9 +15,7 @@ class Recogniser(nn.Module):
     With `normalized`, f has unit length and the scores are cosines in [-1, 1]; without, they are logits.
     """
 
-    def __init__(
-        self, image_size: int, width: int, identity_dim: int, num_identities: int, normalized: bool
-    ) -> None:
+    def __init__(self, image_size: int, width: int, identity_dim: int, num_identities: int, normalized: bool) -> None:
         super().__init__()
         sizes = [channels(image_size, width, r) for r in reversed(resolutions(image_size)[:-1])]
         self.normalized = normalized
@@ -23,7 +23,7 @@ class Recogniser(nn.Module):
             nn.Conv2d(3, sizes[0], 3, stride=2, padding=1),
             norm(sizes[0]),
             nn.SiLU(),
-            *(Residual(i, o) for i, o in zip(sizes[:-1], sizes[1:], strict=True)),
+            *(Residual(i, o) for i, o in pairwise(sizes)),
             nn.Conv2d(sizes[-1], identity_dim, 1),
             nn.AdaptiveAvgPool2d(1),
             nn.Flatten(),
@@ -34,8 +34,8 @@ class Recogniser(nn.Module):
         f = self.body(x)
         if not self.normalized:
             return f, self.head(f)
-        f = normalize(f.float(), dim=1)
-        return f, linear(f, normalize(self.head.weight.float(), dim=1))
+        f = normalize(at_least_float32(f), dim=1)
+        return f, linear(f, normalize(self.head.weight, dim=1))
 
 
 class AttributeEncoder(nn.Module):
@@ -46,13 +46,13 @@ class AttributeEncoder(nn.Module):
         sizes = [channels(image_size, width, r) for r in reversed(resolutions(image_size)[:-1])]
         layers: list[nn.Module] = [nn.Conv2d(3, sizes[0], 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
         layers += [nn.Conv2d(sizes[0], sizes[0], 3, padding=1), nn.LeakyReLU(0.2)]
-        for i, o in zip(sizes[:-1], sizes[1:], strict=True):
+        for i, o in pairwise(sizes):
             layers += [nn.Conv2d(i, o, 4, stride=2, padding=1), norm(o), nn.LeakyReLU(0.2)]
         self.body = nn.Sequential(*layers, nn.Flatten())
         self.head = nn.Linear(sizes[-1] * 16, 2 * attribute_dim)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        mu, logvar = self.head(self.body(x)).float().chunk(2, dim=1)
+        mu, logvar = at_least_float32(self.head(self.body(x))).chunk(2, dim=1)
         # A variance below exp(-8) or above exp(4) is rounding error or explosion, never information.
         return mu, logvar.clamp(-8, 4)
 

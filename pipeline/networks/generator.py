@@ -1,12 +1,13 @@
 """G: identity and attributes to image."""
 
+from itertools import pairwise
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, interpolate, layer_norm, leaky_relu
 
-from pipeline.networks.blocks import channels, resolutions
+from pipeline.networks.blocks import at_least_float32, channels, resolutions
 
 
 class ModulatedConv(nn.Module):
@@ -25,13 +26,12 @@ class ModulatedConv(nn.Module):
             nn.init.ones_(self.scale.bias)
 
     def forward(self, x: Tensor, style: Tensor | None) -> Tensor:
-        weight = self.weight.float()
         if self.scale is None or style is None:
-            s = x.new_ones(x.shape[0], x.shape[1], dtype=torch.float32)
-            shift = self.shift(x.new_zeros(x.shape[0], 1))
+            s = self.weight.new_ones(x.shape[0], x.shape[1])
+            shift = self.shift(self.weight.new_zeros(x.shape[0], 1))
         else:
-            s, shift = self.scale(style).float(), self.shift(style)
-        demodulation = (s.square() @ weight.square().sum(dim=(2, 3)).T + 1e-8).rsqrt()
+            s, shift = at_least_float32(self.scale(style)), self.shift(style)
+        demodulation = (s.square() @ self.weight.square().sum(dim=(2, 3)).T + 1e-8).rsqrt()
         x = conv2d(x * s.to(x.dtype)[:, :, None, None], self.weight, padding=1)
         x = x * demodulation.to(x.dtype)[:, :, None, None] + shift.to(x.dtype)[:, :, None, None]
         return leaky_relu(x, 0.2)
@@ -66,7 +66,7 @@ class Generator(nn.Module):
             )
         )
         self.first = ModulatedConv(sizes[0], sizes[0], style_dim)
-        pairs = list(zip(sizes[:-1], sizes[1:], strict=True))
+        pairs = list(pairwise(sizes))
         # Narrow first, enlarge, then convolve: the wide tensor is never held at the larger size.
         self.narrow = nn.ModuleList(ModulatedConv(i, o, style_dim) for i, o in pairs)
         self.refine = nn.ModuleList(ModulatedConv(o, o, style_dim) for _, o in pairs)
@@ -80,4 +80,4 @@ class Generator(nn.Module):
         for narrow, refine in zip(self.narrow, self.refine, strict=True):
             x = interpolate(narrow(x, style), scale_factor=2, mode="nearest")
             x = refine(x, style)
-        return self.pixels(x).float().tanh()
+        return at_least_float32(self.pixels(x)).tanh()

@@ -3,6 +3,8 @@
 from torch import Tensor, nn
 from torch.nn.functional import linear, normalize
 
+from pipeline.networks.blocks import at_least_float32
+
 
 class JudgeNetwork(nn.Module):
     """Raw pixels => features [B, dim], cosines to the judge's own people [B, identities], attributes [B, a].
@@ -28,5 +30,5 @@ class JudgeNetwork(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         h = self.body(x)
         f = self.features(h)
-        cosines = linear(normalize(f.float(), dim=1), normalize(self.head.weight.float(), dim=1))
+        cosines = linear(normalize(at_least_float32(f), dim=1), normalize(self.head.weight, dim=1))
         return f, cosines, self.attributes(h)

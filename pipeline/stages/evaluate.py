@@ -2,18 +2,19 @@
 
 from pipeline import assets, paths, tracking, work
 from pipeline.applications import evaluation, judging
-from pipeline.datasets.protocol import protocol
+from pipeline.datasets.contact_sheet import write_png
+from pipeline.datasets.protocol import EVALUATED, protocol
 from pipeline.datasets.shards import Faces, write_table
-from pipeline.params import Data, Evaluate, Judge
+from pipeline.params import Data, Evaluate, Judge, Synthesize
 
 
-def run(data: Data, judge: Judge, evaluate: Evaluate) -> None:
+def run(data: Data, judge: Judge, synthesize: Synthesize, evaluate: Evaluate) -> None:
     faces = Faces(paths.FACES)
-    people = protocol(faces, "test", evaluate.gallery)
+    people = protocol(faces, "test", evaluate.gallery, EVALUATED)
     court = judging.load(data, judge, paths.JUDGE)
-    inception = next(iter(assets.locate("inception").values())) if evaluate.inception == "on" else None
+    inception = assets.locate("inception").path if evaluate.inception == "on" else None
 
-    sections, inputs = (data, judge, evaluate), (paths.FACES, paths.JUDGE, paths.SYNTHESIZED)
+    sections, inputs = (data, judge, synthesize, evaluate), (paths.FACES, paths.JUDGE, paths.SYNTHESIZED)
     with tracking.run("evaluate", *sections) as track, work.building("evaluate", *sections, inputs=inputs) as w:
         material = evaluation.gather(court, faces, people, Faces(paths.SYNTHESIZED, "dvc repro synthesize"))
         values, columns = evaluation.identity(court, material)
@@ -21,7 +22,11 @@ def run(data: Data, judge: Judge, evaluate: Evaluate) -> None:
             values |= score[0]
             columns |= score[1]
         values |= evaluation.realism(material, inception)
-        write_table(w / "cases.parquet", evaluation.cases(material, columns))
+        (w / "cases").mkdir(exist_ok=True)
+        write_table(w / "cases" / "cases.parquet", evaluation.cases(material, columns))
+        true_grid = evaluation.true_grid(faces, people, synthesize)
+        if true_grid is not None:
+            write_png(w / "cases" / "truth.png", true_grid)
 
         track.metrics(paths.EVALUATE_METRICS, values, evaluation.not_measured(values))
-        work.publish(w / "cases.parquet", paths.CASES)
+        work.publish(w / "cases", paths.CASES)

@@ -1,7 +1,9 @@
-"""Put it all on one page."""
+"""Put everything on one page: params, numbers, curves, pictures."""
+
+import json
 
 from pipeline import paths, provenance, tracking, work
-from pipeline.applications import report
+from pipeline.applications.report import build
 from pipeline.params import Data, Evaluate, Judge, Losses, Model, Recogniser, Synthesize, Train
 
 
@@ -15,4 +17,18 @@ def run(
     synthesize: Synthesize,
     evaluate: Evaluate,
 ) -> None:
-    sections = {name: section.model_dump() for name, section in locals().items()}
+    sections = (data, model, pretrain, judge, losses, train, synthesize, evaluate)
+    names = ("data", "model", "pretrain", "judge", "losses", "train", "synthesize", "evaluate")
+    params = {name: section.model_dump() for name, section in zip(names, sections, strict=True)}
+    metrics = {file.parent.name: json.loads(file.read_text()) for file in paths.METRICS}
+    curves = {file.parent.parent.name: file for file in paths.CURVES if file.exists()}
+
+    with tracking.run("report", *sections) as track, work.building("report", *sections) as w:
+        pictures = {"Recombinations of people that nothing was trained on": paths.GRID}
+        if paths.TRUE_GRID.exists():
+            pictures["The same, rendered: the true answers"] = paths.TRUE_GRID
+        page = build("Facet", params, metrics, curves, pictures, provenance.environment())
+        (w / "index.html").write_text(page, encoding="utf-8")
+
+        track.picture("report/grid", paths.GRID)
+        work.publish(w / "index.html", paths.REPORT)

@@ -2,16 +2,15 @@
 
 from pipeline import paths, tracking, work
 from pipeline.applications.face_model import FaceModel
-from pipeline.applications.recombine import write_png
-from pipeline.datasets.contact_sheet import tiled
-from pipeline.datasets.protocol import grid, pairs, protocol
+from pipeline.datasets.contact_sheet import tiled, write_png
+from pipeline.datasets.protocol import EVALUATED, grid, pairs, protocol
 from pipeline.datasets.shards import Faces, ShardWriter
 from pipeline.params import Evaluate, Model, Synthesize
 
 
 def run(model: Model, synthesize: Synthesize, evaluate: Evaluate) -> None:
     faces, network = Faces(paths.FACES), FaceModel(paths.MODEL, model)
-    people = protocol(faces, "test", evaluate.gallery)
+    people = protocol(faces, "test", evaluate.gallery, EVALUATED)
     made = pairs(people, synthesize.samples_per_subject)
     keys, names = faces.column("key"), faces.column("identity")
 

@@ -6,22 +6,23 @@ from pipeline import paths, tracking, work
 from pipeline.datasets.pairs import PairBatches
 from pipeline.datasets.shards import Faces
 from pipeline.methods import ipgan
-from pipeline.params import Data, Losses, Model, Train
+from pipeline.params import Data, Losses, Model, Recogniser, Train
 from pipeline.training import weights
 from pipeline.training.average import Average
 from pipeline.training.trainer import Fit
 
 
-def run(data: Data, model: Model, losses: Losses, train: Train) -> None:
+def run(data: Data, model: Model, pretrain: Recogniser, losses: Losses, train: Train) -> None:
     faces = Faces(paths.FACES)
     rows, noise = faces.of_split("train"), model.attribute_dim
     batches = PairBatches(faces, rows, train.batch_size, noise, train.seed, train.same_pairs)
     pl.seed_everything(train.seed, verbose=False)
     recogniser = ipgan.recogniser(model, data.image_size, len(batches.names))
     weights.load(paths.RECOGNISER, {"recogniser": recogniser}, "dvc repro pretrain")
-    method = ipgan.build(model, losses, train, data.image_size, len(batches.names), recogniser.state_dict())
+    start = recogniser.state_dict()
+    method = ipgan.build(model, pretrain, losses, train, data.image_size, len(batches.names), start)
 
-    sections, inputs = (data, model, losses, train), (paths.FACES, paths.RECOGNISER)
+    sections, inputs = (data, model, pretrain, losses, train), (paths.FACES, paths.RECOGNISER)
     with tracking.run("train", *sections) as track, work.building("train", *sections, inputs=inputs) as w:
         average = Average(("attributes", "generator"), train.average_images, train.batch_size)
         fit = Fit(w, train.images, train.batch_size, train.precision, track.log, average)

@@ -67,7 +67,7 @@ class Fit:
         self.stop = max(1, images // batch_size)
         self.resume = Resume(folder, CHECKPOINT_EVERY, self.stop, average)
         # The average is moved before the state is written.
-        self.callbacks = [c for c in (average, self.progress, self.resume) if c is not None]
+        self.callbacks: list[pl.Callback] = [c for c in (average, self.progress, self.resume) if c is not None]
 
     @property
     def last(self) -> dict[str, float]:
@@ -141,7 +141,7 @@ def _by_step(batches: Any, start: int, stop: int, workers: int) -> DataLoader:
 
 def _channels_last(module: pl.LightningModule) -> pl.LightningModule:
     """Convolution weights as the images lie in memory; bf16 is several times slower otherwise."""
-    return module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return module.to(memory_format=torch.channels_last)
 
 
 def _quiet() -> None:

@@ -38,9 +38,7 @@ def test_a_mirrored_face_is_not_mirrored_back() -> None:
     assert np.linalg.det(matrix[:, :2]) > 0
 
 
-@pytest.mark.parametrize(
-    "bad", [np.zeros((5, 2)), np.full((5, 2), np.nan), np.zeros((4, 2)), np.zeros((5, 3))]
-)
+@pytest.mark.parametrize("bad", [np.zeros((5, 2)), np.full((5, 2), np.nan), np.zeros((4, 2)), np.zeros((5, 3))])
 def test_landmarks_that_span_nothing_are_refused(bad: np.ndarray) -> None:
     with pytest.raises(ValueError, match="landmarks"):
         similarity(bad, pixels(TEMPLATE, 64))
@@ -84,9 +82,7 @@ def test_pixels_go_where_the_landmarks_go(scale: float) -> None:
 def test_a_fine_pattern_turns_grey_instead_of_coarse(shrink: float, degrees: float) -> None:
     side = round(64 * shrink * 1.6)
     image = checker(side, side, period=1)
-    landmarks = turned(
-        pixels(TEMPLATE, 64), shrink, degrees, (0.3 * side if degrees else 0.2 * side, 0.1 * side)
-    )
+    landmarks = turned(pixels(TEMPLATE, 64), shrink, degrees, (0.3 * side if degrees else 0.2 * side, 0.1 * side))
     crop = align(image, landmarks, 64)[0]
     plain = cv2.warpAffine(image, similarity(landmarks, pixels(TEMPLATE, 64)), (64, 64))
     ours, theirs = (np.sqrt(((picture - 127.5) ** 2).mean()) for picture in (crop, plain))

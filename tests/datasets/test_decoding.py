@@ -17,9 +17,7 @@ QUARTERS[20:, :30], QUARTERS[20:, 30:] = (30, 30, 200), (200, 200, 200)
 
 def quarters(image: np.ndarray) -> list[list[int]]:
     height, width = image.shape[:2]
-    return [
-        image[y, x].tolist() for y in (height // 4, 3 * height // 4) for x in (width // 4, 3 * width // 4)
-    ]
+    return [image[y, x].tolist() for y in (height // 4, 3 * height // 4) for x in (width // 4, 3 * width // 4)]
 
 
 @pytest.mark.parametrize("kind", ["png", "bmp", "gif", "jpg", "tiff", "webp", "ppm", "jp2"])
@@ -157,9 +155,7 @@ def test_a_small_file_that_claims_a_huge_picture_is_refused_before_it_is_decoded
 
     for side in (9_000, 60_000):  # above our limit, and above Pillow's own
         head = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))
-        (tmp_path / "bomb.png").write_bytes(
-            b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
-        )
+        (tmp_path / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", b"") + chunk(b"IEND", b""))
         assert refused(tmp_path / "bomb.png") == "too_large"
 
 

@@ -43,9 +43,7 @@ def weights(tmp_path: Path) -> tuple[Path, Path]:
     image = op.parameter([1, 3, 128, 128], np.float32, name="image")
     grid = op.avg_pool(op.gather(image, [2], 1), [8, 8], [0, 0], [0, 0], [8, 8], True)
     features = op.reshape(grid, [1, 256, 1, 1], special_zero=False)
-    openvino.save_model(
-        openvino.Model([features], [image]), tmp_path / "recogniser.xml", compress_to_fp16=False
-    )
+    openvino.save_model(openvino.Model([features], [image]), tmp_path / "recogniser.xml", compress_to_fp16=False)
     image = op.parameter([1, 3, 60, 60], np.float32, name="image")
     angles = [channel_mean(image, i, f"angle_{axis}_fc") for i, axis in enumerate("ypr")]
     openvino.save_model(openvino.Model(angles, [image]), tmp_path / "pose.xml", compress_to_fp16=False)

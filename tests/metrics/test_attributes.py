@@ -71,17 +71,13 @@ def test_a_yes_or_no_agrees_with_torchmetrics():
 
 def test_prediction_and_target_of_a_yes_or_no_are_no_equals():
     a, b = torch.tensor([1.0, 1, 0, 0]), torch.tensor([1.0, 0, 0, 0])
-    one_way, other_way = (
-        mean_error(GLASSES, errors(GLASSES, p, t, found(4)), t) for p, t in ((a, b), (b, a))
-    )
+    one_way, other_way = (mean_error(GLASSES, errors(GLASSES, p, t, found(4)), t) for p, t in ((a, b), (b, a)))
     assert (one_way, other_way) == (pytest.approx(1 / 6), pytest.approx(1 / 4))
 
 
 def test_a_yes_or_no_that_is_always_no_has_the_error_of_no():
     target = torch.zeros(4)
-    assert (
-        mean_error(GLASSES, errors(GLASSES, torch.tensor([1.0, 0, 0, 0]), target, found(4)), target) == 0.25
-    )
+    assert mean_error(GLASSES, errors(GLASSES, torch.tensor([1.0, 0, 0, 0]), target, found(4)), target) == 0.25
 
 
 @EACH

@@ -28,9 +28,7 @@ def test_a_gallery_holds_the_mean_direction_of_each_person_s_photographs():
 
 
 def test_a_photograph_of_the_subject_itself_is_ideal(people):
-    row = retrieve(
-        3 * people.embeddings, person(10, 20, 30, 40), person(20, 30, 40, 10), YES.expand(4), people
-    )
+    row = retrieve(3 * people.embeddings, person(10, 20, 30, 40), person(20, 30, 40, 10), YES.expand(4), people)
     assert row.top1.all()
     assert not row.top1_sample.any()
     torch.testing.assert_close(row.cosine_subject, torch.ones(4))

@@ -34,6 +34,7 @@ def test_published_value_of_three_points():
     assert distance(a, b) == pytest.approx(0.4444, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_published_value_of_shifted_gaussians_in_2048_dimensions():
     eye = torch.eye(2048, dtype=torch.float64)
     a, b = (Gaussian(torch.full((2048,), mean, dtype=torch.float64), eye) for mean in (0.0, 1.0))
@@ -95,17 +96,13 @@ def test_features_that_are_none_are_refused(features, message):
 def test_it_agrees_with_three_other_formulas_on_features_of_real_faces(shared):
     import numpy as np
 
-    features = {
-        key: torch.from_numpy(x) for key, x in np.load(shared / "reference/face_features.npz").items()
-    }
+    features = {key: torch.from_numpy(x) for key, x in np.load(shared / "reference/face_features.npz").items()}
     order = np.random.RandomState(0).permutation(1510)
     lfw = features["lfw_gray"]
     assert distance(lfw[order[:755]], lfw[order[755:]]) == pytest.approx(16.627640, abs=1e-5)
     assert distance(lfw, features["congress"]) == pytest.approx(56.971391, abs=1e-5)
     assert distance(lfw, features["orl"]) == pytest.approx(151.350545, abs=1e-5)
-    assert distance(features["london_neutral"], features["london_smiling"]) == pytest.approx(
-        28.069510, abs=1e-5
-    )
+    assert distance(features["london_neutral"], features["london_smiling"]) == pytest.approx(28.069510, abs=1e-5)
 
 
 class StandIn(nn.Module):

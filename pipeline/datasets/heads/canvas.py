@@ -30,9 +30,7 @@ def settings(both_sides: bool) -> cv2.TriangleRasterizeSettings:
     return chosen
 
 
-def lens(
-    distance: float, both_sides: bool
-) -> tuple[np.ndarray, float, float, float, cv2.TriangleRasterizeSettings]:
+def lens(distance: float, both_sides: bool) -> tuple[np.ndarray, float, float, float, cv2.TriangleRasterizeSettings]:
     """The camera for cv2.triangleRasterize, at `distance` on the z axis; the plane z = 0 fills [-1, 1]."""
     return _view(distance), float(2 * np.arctan(1 / distance)), 1.0, FAR, settings(both_sides)
 

@@ -3,9 +3,7 @@
 import numpy as np
 
 _SKIN_AT = (0.0, 0.3, 0.55, 0.78, 1.0)
-_SKIN = np.array(
-    [(0.98, 0.84, 0.77), (0.90, 0.70, 0.57), (0.69, 0.48, 0.35), (0.46, 0.29, 0.20), (0.25, 0.16, 0.12)]
-)
+_SKIN = np.array([(0.98, 0.84, 0.77), (0.90, 0.70, 0.57), (0.69, 0.48, 0.35), (0.46, 0.29, 0.20), (0.25, 0.16, 0.12)])
 _IRIS_AT = (0.0, 0.25, 0.45, 0.6, 0.8, 1.0)
 _IRIS = np.array([(0.25, 0.15, 0.09), (0.38, 0.21, 0.1), (0.5, 0.4, 0.18), (0.36, 0.5, 0.32),
                   (0.33, 0.5, 0.68), (0.58, 0.66, 0.72)])  # fmt: skip
@@ -24,9 +22,7 @@ def _ramp(value: float, knots: tuple[float, ...], colours: np.ndarray) -> np.nda
 def skin_color(p: dict[str, float]) -> np.ndarray:
     """Melanin from the lightest to the darkest skin, undertone from rosy to olive, linear, float32 [3]."""
     under = 2 * p["undertone"] - 1
-    tone = _ramp(p["melanin"], _SKIN_AT, _SKIN) * np.array(
-        [1 - 0.03 * under, 1 + 0.025 * under, 1 - 0.055 * under]
-    )
+    tone = _ramp(p["melanin"], _SKIN_AT, _SKIN) * np.array([1 - 0.03 * under, 1 + 0.025 * under, 1 - 0.055 * under])
     return np.clip(tone, 0, 1).astype(np.float32) ** 2
 
 

@@ -67,15 +67,11 @@ def paint_mouth(face: Face, s: Surface, x: np.ndarray, y: np.ndarray) -> None:
     upper, lower = _lips(face, parting, x)
     tone = _lip_color(face)
     edge = 1 / (0.6 * face.pixel + 0.006)
-    lip = np.clip(np.minimum(upper_line + upper - y, y - lower_line + lower) * edge + 0.5, 0, 1) * (
-        parting > 0
-    )
+    lip = np.clip(np.minimum(upper_line + upper - y, y - lower_line + lower) * edge + 0.5, 0, 1) * (parting > 0)
     blend(s.albedo, tone, 0.92 * lip)
     s.gloss[:] += 0.5 * lip
     below = upper_line - y
-    inside = (
-        np.clip(np.minimum(below, y - lower_line) * edge + 0.3, 0, 1) * (opened > 0.02) * (parting > 0.02)
-    )
+    inside = np.clip(np.minimum(below, y - lower_line) * edge + 0.3, 0, 1) * (opened > 0.02) * (parting > 0.02)
     blend(s.albedo, _inside_of_mouth(face, x, below / (JAW_DROP * opened * parting + 1e-4), below), inside)
     line = np.exp(-np.square(below / (0.008 + 0.4 * face.pixel))) * smoothstep(1.06, 0.9, np.abs(across))
     blend(s.albedo, tone * np.float32(0.2), 0.75 * line * (1 - inside))
@@ -121,9 +117,7 @@ def paint_eyes(face: Face, s: Surface, x: np.ndarray, y: np.ndarray) -> None:
     blend(s.albedo, ball, opening)
     s.gloss[:] *= 1 - opening
     outwards = np.abs(u / half)
-    lash = np.exp(-np.square((v - upper - 0.004) / (0.009 + 0.3 * face.pixel))) * smoothstep(
-        1.15, 0.9, outwards
-    )
+    lash = np.exp(-np.square((v - upper - 0.004) / (0.009 + 0.3 * face.pixel))) * smoothstep(1.15, 0.9, outwards)
     blend(s.albedo, np.float32(0.12) * np.minimum(face.hair, face.skin), 0.85 * lash)
     fold = raised + 0.020 + 0.012 * p["lid_fold"]
     crease = np.exp(-np.square((v - fold) / 0.010)) * smoothstep(1.2, 0.7, outwards)

@@ -90,9 +90,7 @@ def shell(p: dict[str, float]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     power = 2.0 / roundness
     off = thick - inside
     x = (width + off) * np.sign(sine) * np.abs(sine) ** power
-    z = np.where(
-        cosine > 0, (front + off) * np.abs(cosine) ** power, -(back + off) * np.abs(cosine) ** (2 / 2.2)
-    )
+    z = np.where(cosine > 0, (front + off) * np.abs(cosine) ** power, -(back + off) * np.abs(cosine) ** (2 / 2.2))
     hang = smoothstep(0.0, -0.6, height)
     z = np.where(cosine > 0, z, z * (1 - 0.3 * hang))
     y = height + crown_lift(p) * smoothstep(0.25, 0.8, height) + 0.75 * thick * smoothstep(0.5, 0.8, height)

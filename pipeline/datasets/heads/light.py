@@ -29,9 +29,7 @@ def _light_view(towards: np.ndarray) -> np.ndarray:
     right = np.array([towards[2], 0, -towards[0]])
     right /= np.linalg.norm(right) + 1e-9
     up = np.cross(towards, right)
-    return np.stack([[*axis, 0.0] for axis in (right, up, towards)]).astype(np.float32) / np.float32(
-        _SHADOW_REACH
-    )
+    return np.stack([[*axis, 0.0] for axis in (right, up, towards)]).astype(np.float32) / np.float32(_SHADOW_REACH)
 
 
 def lit_share(casters: list[Part], place: np.ndarray, towards: np.ndarray) -> np.ndarray:
@@ -69,9 +67,7 @@ def shade(s: Surface, normal: np.ndarray, lit: np.ndarray, a: dict[str, float]) 
     # Shadows on skin are warm at their edge.
     diffuse[:, 0] *= 1.22 - 0.22 * reached
     warm = a["light_warmth"]
-    key = np.array([1 + 0.14 * warm, 1.0, 1 - 0.22 * warm], np.float32) * np.float32(
-        1.32 - 0.65 * a["ambience"]
-    )
+    key = np.array([1 + 0.14 * warm, 1.0, 1 - 0.22 * warm], np.float32) * np.float32(1.32 - 0.65 * a["ambience"])
     around = np.float32(0.09 + 0.38 * a["ambience"]) * (0.85 + 0.25 * normal[:, 1]) * s.occlusion
     halfway = towards + np.array([0, 0, 1], np.float32)
     halfway /= np.linalg.norm(halfway)

@@ -22,9 +22,7 @@ def _basis() -> tuple[np.ndarray, np.ndarray]:
     """The mean head [P * 3] and its change by one unit of each sculpted number [K, P * 3], float32."""
     still = dict.fromkeys(SCULPTED, 0.0)
     changes = [(sculpt(still | {n: 1.0}) - sculpt(still | {n: -1.0})) / 2 for n in SCULPTED]
-    return sculpt(still).ravel().astype(np.float32), np.stack(changes).reshape(len(SCULPTED), -1).astype(
-        np.float32
-    )
+    return sculpt(still).ravel().astype(np.float32), np.stack(changes).reshape(len(SCULPTED), -1).astype(np.float32)
 
 
 @cache

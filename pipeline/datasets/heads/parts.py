@@ -81,9 +81,7 @@ def _sweep(path: np.ndarray, across: np.ndarray, depth: np.ndarray, radius: floa
     points = (path[None] + radius * ring).astype(np.float32)
     rows, columns = points.shape[:2]
     normals = np.ascontiguousarray(ring.reshape(-1, 3), np.float32)
-    return Part(
-        points.reshape(-1, 3), normals, grid_faces(rows, columns), np.zeros((rows * columns, 3), np.float32)
-    )
+    return Part(points.reshape(-1, 3), normals, grid_faces(rows, columns), np.zeros((rows * columns, 3), np.float32))
 
 
 @cache
@@ -94,9 +92,7 @@ def _glasses_template() -> Part:
     forward = np.array([0.0, 0.0, 1.0])
     parts = []
     for side in (-1.0, 1.0):
-        shape = np.stack(
-            [np.sign(c) * np.abs(c) ** 0.75 * 0.145, np.sign(s) * np.abs(s) ** 0.8 * 0.108, 0 * c], -1
-        )
+        shape = np.stack([np.sign(c) * np.abs(c) ** 0.75 * 0.145, np.sign(s) * np.abs(s) ** 0.8 * 0.108, 0 * c], -1)
         radial = np.stack([c, s, 0 * c], -1)
         rim = shape + np.array([side * EYE_X, EYE_Y - 0.01, 0])
         rim[:, 2] = -0.25 * np.maximum(np.abs(rim[:, 0]) - EYE_X, 0)
@@ -155,9 +151,7 @@ def clothes() -> Part:
     x = width * np.sign(sine) * np.abs(sine) ** 0.9
     z = np.where(cosine > 0, front * np.abs(cosine) ** 0.9, -back * np.abs(cosine) ** 0.9)
     points = np.stack(np.broadcast_arrays(x, y - 0.055 * cosine * (y > -0.95), z), -1)
-    return _grid_part(
-        points, np.stack([0 * x + np.linspace(0, 1, len(rows))[:, None], x / 2.2 + 0.5, z / 2 + 0.5], -1)
-    )
+    return _grid_part(points, np.stack([0 * x + np.linspace(0, 1, len(rows))[:, None], x / 2.2 + 0.5, z / 2 + 0.5], -1))
 
 
 @cache
@@ -165,9 +159,7 @@ def _ball() -> Part:
     latitude = np.linspace(0.05, np.pi - 0.05, 14)[:, None]
     angle = np.linspace(-np.pi, np.pi, 25)[None, :]
     points = np.stack(
-        np.broadcast_arrays(
-            np.sin(latitude) * np.sin(angle), np.cos(latitude), np.sin(latitude) * np.cos(angle)
-        ),
+        np.broadcast_arrays(np.sin(latitude) * np.sin(angle), np.cos(latitude), np.sin(latitude) * np.cos(angle)),
         -1,
     )
     surface = np.stack(np.broadcast_arrays(angle / (2 * np.pi) + 0.5, latitude / 6, 0.7 + 0 * angle), -1)

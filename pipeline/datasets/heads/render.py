@@ -24,9 +24,7 @@ _SUPERSAMPLED = 2
 
 class Rendering(NamedTuple):
     image: np.ndarray  # uint8 [S, S, 3] RGB
-    landmarks: (
-        np.ndarray
-    )  # float32 [5, 2] pixels (x, y): left eye, right eye as seen, nose tip, mouth corners
+    landmarks: np.ndarray  # float32 [5, 2] pixels (x, y): left eye, right eye as seen, nose tip, mouth corners
 
 
 class _Pose:
@@ -47,9 +45,7 @@ class _Pose:
         return cv2.transform(points[None], self.move)[0]
 
     def part(self, part: Part) -> Part:
-        return part._replace(
-            points=self.points(part.points), normals=cv2.transform(part.normals[None], self.turn)[0]
-        )
+        return part._replace(points=self.points(part.points), normals=cv2.transform(part.normals[None], self.turn)[0])
 
 
 def _neck(p: dict[str, float], pose: _Pose) -> Part:
@@ -147,9 +143,7 @@ def render(identity: np.ndarray, attributes: np.ndarray, image_size: int) -> Ren
     lit = lit_share(casters, pixels.place, towards_light(a))
     colour = shade(surface, _normals(pixels.slope + surface.bend), lit, a)
 
-    picture = cv2.resize(
-        background(a, image_size), (canvas.size, canvas.size), interpolation=cv2.INTER_NEAREST
-    )
+    picture = cv2.resize(background(a, image_size), (canvas.size, canvas.size), interpolation=cv2.INTER_NEAREST)
     picture.reshape(-1, 3)[pixels.seen] = np.sqrt(np.clip(colour, 0, 1))
     small = cv2.resize(picture, (image_size, image_size), interpolation=cv2.INTER_AREA)
     image = np.rint(small * 255).astype(np.uint8)

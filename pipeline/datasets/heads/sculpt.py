@@ -139,14 +139,10 @@ def _nose(x: np.ndarray, y: np.ndarray, p: dict[str, float]) -> np.ndarray:
     knots = np.array([tip - 0.085, tip - 0.06, tip - 0.035, tip, tip + 0.05, tip + 0.13, 0.09, 0.18])
     tip_up = 0.03 * p["nose_tip"]
     bridge = 0.04 * p["nose_bridge"]
-    rise = np.array(
-        [0, 0.05, 0.145 - tip_up, 0.19 + tip_up, 0.165 + bridge / 2, 0.11 + bridge, 0.045 + bridge / 2, 0]
-    )
+    rise = np.array([0, 0.05, 0.145 - tip_up, 0.19 + tip_up, 0.165 + bridge / 2, 0.11 + bridge, 0.045 + bridge / 2, 0])
     height = np.interp(y, knots, rise)
     wide = 1 + 0.40 * p["nose_width"]
-    half = np.interp(y, knots, np.array([0.07, 0.07, 0.068, 0.07, 0.062, 0.052, 0.05, 0.07])) * (
-        0.4 + 0.6 * wide
-    )
+    half = np.interp(y, knots, np.array([0.07, 0.07, 0.068, 0.07, 0.062, 0.052, 0.05, 0.07])) * (0.4 + 0.6 * wide)
     ridge = height * np.exp(-(np.abs(x / half) ** 2.2))
     wings = 0.075 * bump(x, y, (0.078 * wide, tip - 0.035), (0.036 * wide**0.5, 0.036))
     return ridge + wings
@@ -200,10 +196,7 @@ def _express(points: np.ndarray, p: dict[str, float]) -> np.ndarray:
     dx = p["smile"] * 0.035 * side * corner
     dy = p["smile"] * (0.05 * corner + 0.02 * cheek) + p["brow_raise"] * 0.03 * brow
     dy = dy - p["mouth_open"] * mouth_drop(x, y, half_width) * front
-    dz = (
-        p["smile"] * (0.03 * cheek - 0.02 * corner)
-        - p["mouth_open"] * 0.25 * mouth_drop(x, y, half_width) * front
-    )
+    dz = p["smile"] * (0.03 * cheek - 0.02 * corner) - p["mouth_open"] * 0.25 * mouth_drop(x, y, half_width) * front
     return np.stack([dx, dy, dz], -1)
 
 

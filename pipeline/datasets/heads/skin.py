@@ -107,9 +107,7 @@ def _beard(face: Face, albedo: np.ndarray, gloss: np.ndarray, x: np.ndarray, mir
     gloss *= 1 - 0.8 * share
 
 
-def _scalp(
-    face: Face, albedo: np.ndarray, x: np.ndarray, y: np.ndarray, z: np.ndarray, fine: np.ndarray
-) -> None:
+def _scalp(face: Face, albedo: np.ndarray, x: np.ndarray, y: np.ndarray, z: np.ndarray, fine: np.ndarray) -> None:
     """Cropped hair, also under long hair so that no skin shines through."""
     if face.p["hair_cover"] == 0:
         return
@@ -126,11 +124,7 @@ def _brows(face: Face, albedo: np.ndarray, mirrored: np.ndarray, y: np.ndarray, 
     middle = EYE_Y + 0.125 + 0.025 * p["brow_height"] + 0.045 * raised
     arch = middle + (0.045 * p["brow_angle"] - 0.01 * raised) * along - 0.025 * np.square(along - 0.1)
     half = (0.010 + 0.030 * p["brow_thickness"]) * np.clip(1.1 - 0.45 * (along + 0.3), 0.3, 1.1)
-    share = (
-        np.clip((half - np.abs(y - arch)) / 0.012 + 0.5, 0, 1)
-        * smoothstep(1.0, 0.75, np.abs(along))
-        * (z > 0.1)
-    )
+    share = np.clip((half - np.abs(y - arch)) / 0.012 + 0.5, 0, 1) * smoothstep(1.0, 0.75, np.abs(along)) * (z > 0.1)
     tone = face.hair * np.float32(0.9 * (1.0 - 0.75 * p["brow_darkness"]))
     strength = 0.55 + 0.4 * p["brow_darkness"]
     blend(albedo, tone, np.clip(share * strength * (1 + 0.15 * fine), 0, 1))

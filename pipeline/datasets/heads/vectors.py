@@ -56,18 +56,14 @@ ATTRIBUTES: tuple[Dimension, ...] = (
     _amount("blink"),
     Dimension("gaze_x", "continuous", -1.0, 1.0, "of the reach of the eye, positive to the image's right"),
     Dimension("gaze_y", "continuous", -1.0, 1.0, "of the reach of the eye, positive up"),
-    Dimension(
-        "light_azimuth", "continuous", -90.0, 90.0, "degrees, positive is light from the image's right"
-    ),
+    Dimension("light_azimuth", "continuous", -90.0, 90.0, "degrees, positive is light from the image's right"),
     Dimension("light_elevation", "continuous", -15.0, 60.0, "degrees, positive is light from above"),
     Dimension("light_warmth", "continuous", -1.0, 1.0, "cold to warm"),
     Dimension("ambience", "continuous", 0.0, 1.0, "share of light without direction"),
     Dimension("background_hue", "circular", 0.0, 360.0, "degrees"),
     _amount("background_saturation"),
     _amount("background_brightness"),
-    Dimension(
-        "background_pattern", "continuous", 0.0, 1.0, "from plain wall over stripes and windows to foliage"
-    ),
+    Dimension("background_pattern", "continuous", 0.0, 1.0, "from plain wall over stripes and windows to foliage"),
     Dimension("background_angle", "circular", 0.0, 360.0, "degrees"),
     _amount("background_scale"),
     Dimension("background_phase", "circular", 0.0, 1.0, "turns; where the pattern begins"),

@@ -148,8 +148,7 @@ def test_each_attribute_shows(dimension):
     # A circle's ends are the same place.
     high = (dimension.low + dimension.high) / 2 if dimension.kind == "circular" else dimension.high
     low, high = (
-        render(person(), scene(**{dimension.name: end}), 64).image.astype(int)
-        for end in (dimension.low, high)
+        render(person(), scene(**{dimension.name: end}), 64).image.astype(int) for end in (dimension.low, high)
     )
     assert np.abs(low - high).max() > 12
 

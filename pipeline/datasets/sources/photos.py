@@ -17,6 +17,7 @@ from pipeline.datasets.decoding import Undecodable, decode
 from pipeline.datasets.detection import Detector
 from pipeline.datasets.faces import SPLITS, Face, Reject, Source
 from pipeline.errors import UserError
+from pipeline.params import Data
 
 
 class SubjectFace(NamedTuple):
@@ -31,6 +32,12 @@ class _Unusable(Exception):
 
 
 _Cut = Callable[[Path], tuple[np.ndarray, np.ndarray]]  # photograph -> crop and landmarks; raises _Unusable
+
+
+def open_source(data: Data, detector: Callable[[], Detector], workers: int) -> Source:
+    """The folder of people that params name, read by one process."""
+    p = data.photos
+    return photos(Path(data.path), p.shares.model_dump(), data.image_size, detector(), p.min_face_pixels)
 
 
 def split_of(identity: str, shares: Mapping[str, float]) -> str:
@@ -53,9 +60,7 @@ def split_of(identity: str, shares: Mapping[str, float]) -> str:
     return filled[-1]
 
 
-def photos(
-    path: Path, shares: Mapping[str, float], image_size: int, detect: Detector, min_face: int
-) -> Source:
+def photos(path: Path, shares: Mapping[str, float], image_size: int, detect: Detector, min_face: int) -> Source:
     """Every usable face of a folder of people, and every photograph that is not used, person by person.
 
     Args:
@@ -154,10 +159,7 @@ def _person(folder: Path, root: Path, shares: Mapping[str, float], cut: _Cut) ->
             items.append(Reject(source, *error.args))
     if sum(isinstance(item, Face) for item in items) == 1:
         why = "the only usable photograph of this person; recognition needs two"
-        items = [
-            Reject(item.source, "single_photograph", why) if isinstance(item, Face) else item
-            for item in items
-        ]
+        items = [Reject(item.source, "single_photograph", why) if isinstance(item, Face) else item for item in items]
     return items
 
 

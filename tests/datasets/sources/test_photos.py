@@ -9,7 +9,7 @@ from PIL import Image
 from pipeline.datasets.alignment import TEMPLATE, pixels
 from pipeline.datasets.detection import Detection, yunet
 from pipeline.datasets.faces import SPLITS, Face, Reject
-from pipeline.datasets.photos import photos, split_of, subject_face
+from pipeline.datasets.sources.photos import photos, split_of, subject_face
 from pipeline.errors import UserError
 
 SHARES = {"train": 0.7, "judge": 0.0, "val": 0.1, "test": 0.2}

@@ -1,0 +1,119 @@
+"""`recombine` on real photographs with an untrained model, and each mistake a person can make with it."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from pipeline import paths
+from pipeline.methods import ipgan
+from pipeline.params import Model
+from pipeline.training import weights
+from tests.conftest import ROOT
+
+MODEL = Model(identity_dim=8, attribute_dim=4, width=4, injection="modulation", normalized_features=True)
+
+
+def save_model(top, **facts):
+    said = {"identities": 3, "image_size": 32, "source": "photos", "model": MODEL.model_dump(), **facts}
+    weights.save(top / paths.MODEL, ipgan.networks(MODEL, 32, 3), said)
+
+
+def recombine(top, *arguments, assets=None):
+    env = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"], "HOME": str(top)}
+    if assets:
+        env["FACET_ASSETS"] = str(assets)
+    command = [sys.executable, "-m", "pipeline", "recombine", *map(str, arguments)]
+    return subprocess.run(command, cwd=top, env=env, capture_output=True, text=True, check=False)
+
+
+def refused(done, *words):
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    for word in words:
+        assert word in done.stderr
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+def test_two_photographs_give_one_png_and_folders_a_grid(tmp_path, shared):
+    save_model(tmp_path)
+    faces = shared / "faces" / "london"
+    people = sorted(p for p in faces.iterdir() if p.is_dir())[:3]
+    for number, person in enumerate(people):
+        for kind in ("neutral", "smiling"):
+            (tmp_path / kind).mkdir(exist_ok=True)
+            shutil.copy(person / f"{kind}.jpg", tmp_path / kind / f"{number}.jpg")
+    (tmp_path / "smiling" / "notes.txt").write_text("not a photograph")
+    one = recombine(
+        tmp_path, "--subject", people[0] / "neutral.jpg", "--sample", people[1] / "smiling.jpg",
+        "--out", "out/one.png", assets=shared / "models",
+    )  # fmt: skip
+    assert one.returncode == 0, one.stderr
+    assert cv2.imread(str(tmp_path / "out" / "one.png")).shape == (32, 32, 3)
+    many = recombine(
+        tmp_path, "--subjects", "neutral", "--samples", "smiling", "--out", "grid.png", assets=shared / "models"
+    )
+    assert many.returncode == 0, many.stderr
+    assert "passed over: smiling/notes.txt" in many.stderr
+    assert cv2.imread(str(tmp_path / "grid.png")).shape == (4 * 34 - 2, 4 * 34 - 2, 3)
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+def test_photographs_that_do_not_do(tmp_path, shared):
+    save_model(tmp_path, source="rendered")
+    face = next((shared / "faces" / "london").glob("*/neutral.jpg"))
+    portrait = cv2.imread(str(face))
+    cv2.imwrite(str(tmp_path / "none.png"), np.full((200, 200, 3), 90, np.uint8))
+    cv2.imwrite(str(tmp_path / "two.png"), np.hstack([portrait, cv2.resize(portrait, None, fx=0.5, fy=0.5,
+                interpolation=cv2.INTER_AREA).repeat(2, 0)[:512]]))  # fmt: skip
+    (tmp_path / "words.jpg").write_text("no image")
+    (tmp_path / "empty.jpg").touch()
+    (tmp_path / "nobody").mkdir()
+    shutil.copy(tmp_path / "none.png", tmp_path / "nobody")
+
+    def with_subject(name, out="c.png"):
+        key = "--subjects" if (tmp_path / name).is_dir() else "--subject"
+        return recombine(tmp_path, key, name, "--sample", face, "--out", out, assets=shared / "models")
+
+    refused(with_subject("none.png"), "none.png", "no face was found")
+    refused(with_subject("words.jpg"), "words.jpg")
+    refused(with_subject("empty.jpg"), "empty.jpg")
+    refused(with_subject("gone.jpg"), "gone.jpg")
+    refused(with_subject("nobody"), "nobody", "no face was found in any file")
+    refused(with_subject("none.png", out="c.jpg"), "let --out end in .png")
+    assert not list(tmp_path.glob("c.*"))
+    several = with_subject("two.png")
+    assert several.returncode == 0, several.stderr
+    assert "2 faces were found, the largest is used" in several.stderr
+    assert "trained on rendered heads and does badly on photographs" in several.stderr
+
+
+def test_without_a_trained_model_it_says_how_to_get_one(tmp_path):
+    done = recombine(tmp_path, "--subject", "a.jpg", "--sample", "b.jpg", "--out", "c.png")
+    refused(done, "models/train", "dvc repro train", "dvc pull")
+
+
+def test_a_damaged_model_is_refused(tmp_path):
+    save_model(tmp_path)
+    file = tmp_path / paths.MODEL / weights.FILE
+    file.write_bytes(file.read_bytes()[:1000])
+    done = recombine(tmp_path, "--subject", "a.jpg", "--sample", "b.jpg", "--out", "c.png")
+    refused(done, "is damaged", "dvc checkout")
+
+
+def test_without_a_detector_it_says_where_to_get_it(tmp_path):
+    save_model(tmp_path)
+    done = recombine(tmp_path, "--subject", "a.jpg", "--sample", "b.jpg", "--out", "c.png")
+    refused(done, "python -m pipeline fetch yunet", "FACET_ASSETS")
+
+
+def test_help_has_an_example():
+    command = [sys.executable, "-m", "pipeline", "recombine", "--help"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "recombine --subject a.jpg --sample b.jpg --out c.png" in " ".join(done.stdout.split())

@@ -1,0 +1,257 @@
+"""The page says what was measured and what was not, stands alone and fits a telephone. Made-up numbers."""
+
+import html
+import json
+import re
+import subprocess
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.applications import report
+
+PARAMS = {
+    "data": {"source": "rendered", "image_size": 64, "rendered": {"people": {"train": 300}}},
+    "train": {"images": 480_000, "batch_size": 48},
+}
+ENVIRONMENT = {"git": "main@1a2b3c4", "processor": "Abacus 9000", "torch": "2.13.0", "accelerator": "none"}
+METRICS = {
+    "prepare": {"prepare/images": 14400.0, "prepare/rejects": 3.0, "prepare/rejects/no_face": 3.0},
+    "judge": {"judge/top1_val": 0.95, "judge/yaw_error": 4.0},
+    "evaluate": {
+        "attributes/background_brightness_error": 0.33,
+        "attributes/background_brightness_error_unrelated": 0.30,
+        "attributes/yaw_error": 8.0,
+        "attributes/yaw_error_unrelated": 32.0,
+        "identity/cosine_sample": 0.08,
+        "identity/cosine_subject": 0.61,
+        "identity/cosine_unrelated": -0.02,
+        "identity/top1": 0.8333,
+        "identity/top1_real": 0.94,
+        "identity/top1_sample": 0.0208,
+        "not_measured": {"realism/fid": ["evaluate.inception is off"]},
+        "realism/fd_judge": 88.31,
+        "truth/psnr": 21.43,
+        "truth/ssim": 0.748,
+    },
+}
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Builds a page from made-up results, with changes."""
+    noise = np.random.default_rng(0).integers(0, 255, (7 * 64, 8 * 64, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "grid.png")
+    rows = [f"{48 * i},{5 / i:.6g},{'' if i % 10 else 0.5}" for i in range(1, 1001)]
+    curve = "\n".join(["images,train/L_GR_same,train/top1_val", *rows]) + "\n"
+    (tmp_path / "curve.csv").write_text(curve)
+
+    def build(**changes) -> str:
+        parts = {
+            "title": "Recombined faces",
+            "params": PARAMS,
+            "metrics": METRICS,
+            "curves": {"train": tmp_path / "curve.csv"},
+            "pictures": {"A row a person": tmp_path / "grid.png", "What came in": tmp_path / "grid.png"},
+            "environment": ENVIRONMENT,
+        }
+        return report.build(**parts | changes)
+
+    return build
+
+
+def text(page: str) -> str:
+    """What a reader sees, in one line."""
+    visible = re.sub(r"<style>.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL)
+    return " ".join(html.unescape(visible).split())
+
+
+def evaluated(**changes) -> dict:
+    """The metrics with another evaluation; None removes a key."""
+    results = {k: v for k, v in (METRICS["evaluate"] | changes).items() if v is not None}
+    return METRICS | {"evaluate": results}
+
+
+def test_the_page_begins_with_the_result_in_a_sentence(make):
+    page = text(make())
+    assert "Of a hundred synthesized faces of people never seen in training, 83 are taken for the subject" in page
+    assert "Of a hundred real images of the same people, 94 are." in page
+    assert "0.886 of what real images reach, 0.940" in page
+
+
+@pytest.mark.parametrize("value", ["0.833", "0.021", "0.610", "-0.020", "21.4", "0.748", "88.3", "0.250", "1.10"])
+def test_each_number_stands_on_it(make, value):
+    assert value in text(make())
+
+
+def test_it_names_data_params_code_and_machine(make):
+    page = text(make())
+    for fact in ("14 400", "rejects/no_face 3", "rendered.people.train 300", "main@1a2b3c4", "Abacus 9000"):
+        assert fact.replace(" ", " ") in page.replace("\N{NARROW NO-BREAK SPACE}", " ")
+
+
+def test_the_same_results_make_the_same_page(make):
+    assert make() == make()
+
+
+def test_it_needs_no_other_file(make):
+    page = make()
+    addresses = re.findall(r"""(?:src|href|action|data|poster)=["']([^"']*)""", page)
+    assert len(addresses) == 3
+    assert all(address.startswith("data:") for address in addresses)
+    assert not re.search(r"https?:|<script|@import|url\(", re.sub(r"data:[^\"]*", "", page))
+
+
+def test_where_fid_was_not_measured_it_says_how_to_get_it(make):
+    page = text(make())
+    assert "FID would stand here" in page
+    assert "python -m pipeline fetch inception dvc exp run -S evaluate.inception=on" in page
+
+
+def test_a_measured_fid_stands_in_its_place(make):
+    page = text(make(metrics=evaluated(**{"realism/fid": 31.7, "not_measured": None})))
+    assert "31.7" in page
+    assert "FID would stand here" not in page
+    assert "not measured" not in page.lower()
+
+
+def test_what_was_not_measured_is_listed_by_reason(make):
+    absent = {"truth/psnr": ["no known truth"], "truth/ssim": ["no known truth"], "realism/fid": ["`off`"]}
+    page = make(metrics=evaluated(**{"truth/psnr": None, "truth/ssim": None, "not_measured": absent}))
+    assert "truth/psnr truth/ssim no known truth" in text(page)
+    assert "<code>off</code>" in page
+
+
+def test_photographs_without_known_attributes_make_a_page_too(make):
+    results = {k: v for k, v in METRICS["evaluate"].items() if not k.startswith(("attributes/", "truth/"))}
+    page = text(make(metrics={"evaluate": results}, curves={}, pictures={}))
+    assert "Attributes Not measured." in page
+
+
+def test_a_model_of_rendered_heads_warns_of_photographs(make):
+    photos = PARAMS | {"data": PARAMS["data"] | {"source": "photos"}}
+    assert "does badly on photographs" in text(make())
+    assert "does badly on photographs" not in text(make(params=photos))
+
+
+def test_names_from_outside_are_text_and_no_markup(make):
+    assert "<b>&" not in make(title="<b>&", environment={"git": "<b>&"})
+
+
+def test_attributes_are_sorted_by_how_well_they_are_followed():
+    rows = report.attribute_rows(METRICS["evaluate"], METRICS["judge"])
+    assert rows == [
+        report.AttributeRow("yaw", 8.0, 32.0, 4.0, 0.25),
+        report.AttributeRow("background_brightness", 0.33, 0.30, None, pytest.approx(1.1)),
+    ]
+
+
+def test_a_bar_is_as_long_as_its_number_and_a_negative_one_has_no_length():
+    bars = {bar.name: bar for bar in report.identity_bars(METRICS["evaluate"])}
+    assert (bars["top1"].share, bars["top1"].mark) == (0.8333, 0.94)
+    assert (bars["cosine_unrelated"].share, bars["cosine_unrelated"].value) == (0, -0.02)
+
+
+@pytest.fixture
+def charts(tmp_path):
+    def read(content: str) -> list[report.Panel]:
+        path = tmp_path / "c.csv"
+        path.write_text(content)
+        return report.panels(path)
+
+    return read
+
+
+def test_a_curve_runs_from_the_left_edge_to_the_right_and_up_is_more(charts):
+    (panel,) = charts("images,train/L_D\n0,1\n50,3\n100,2\n")
+    width, height = report.CHART
+    assert panel.path == f"M0.0 {height:.1f}L{width / 2:.1f} 0.0L{width:.1f} {height / 2:.1f}"
+    assert (panel.low, panel.high, panel.last, panel.images) == (1, 3, 2, 100)
+
+
+def test_a_chart_a_column_and_gaps_are_left_out(charts):
+    panels = charts("images,a,b,c,d\n10,1,,,nan\n20,2,5,,inf\n30,nan,6,,7\n")
+    assert [(panel.name, panel.last) for panel in panels] == [("a", 2), ("b", 6), ("d", 7)]
+
+
+def test_a_value_that_never_changes_is_a_line(charts):
+    (panel,) = charts("images,a\n10,2\n")
+    assert panel.path == "M0.0 48.0L300.0 48.0"
+    assert charts("images,a\n") == []
+
+
+def test_a_long_curve_is_thinned_and_keeps_its_end(charts):
+    (panel,) = charts("images,a\n" + "".join(f"{i},{i % 7}\n" for i in range(1, 10_001)))
+    assert len(panel.path.split("L")) <= report.POINTS + 1
+    assert panel.path.split("L")[-1].startswith("300.0 ")
+    assert panel.last == 10_000 % 7
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.83333, "0.833"),
+        (1.0, "1"),
+        (1.26, "1.26"),
+        (21.43, "21.4"),
+        (151.35, "151"),
+        (14400.0, "14\N{NARROW NO-BREAK SPACE}400"),
+        (0.0001, "1.0e-04"),
+        (0.0, "0"),
+        (-0.0123, "-0.012"),
+        (float("nan"), "nan"),
+    ],
+)
+def test_numbers_have_three_digits_that_count(value, shown):
+    assert report.number(value) == shown
+
+
+LOOK = """<!doctype html><iframe id="page" width="{width}" height="900" srcdoc="{page}"></iframe><script>
+onload = () => {{
+  const page = document.getElementById("page").contentWindow
+  document.title = JSON.stringify({{
+    width: page.innerWidth,
+    content: page.document.documentElement.scrollWidth,
+    requests: page.performance.getEntriesByType("resource").length,
+    pictures: [...page.document.images].map(image => image.naturalWidth),
+  }})
+}}
+</script>"""
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --hide-scrollbars --enable-logging=stderr --dump-dom"
+)
+
+
+@pytest.fixture
+def look(tmp_path, chromium):
+    """Shows a page to Chromium in a frame of some width; what it says of it, and its console."""
+
+    def show(page: str, width: int) -> tuple[dict, list[str]]:
+        path = tmp_path / "look.html"
+        path.write_text(LOOK.format(width=width, page=html.escape(page)))
+        command = [chromium, *FLAGS.split(), f"--user-data-dir={tmp_path / 'profile'}", path.as_uri()]
+        seen = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        title = re.search(r"<title>(.*?)</title>", seen.stdout)
+        assert title, seen.stderr
+        console = [line for line in seen.stderr.splitlines() if "CONSOLE" in line]
+        return json.loads(html.unescape(title[1])), console
+
+    return show
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_browser_shows_it_at_any_width_without_asking_for_anything(make, look, width):
+    seen, console = look(make(), width)
+    assert seen == {"width": width, "content": width, "requests": 0, "pictures": [512, 512]}
+    assert console == []
+
+
+@pytest.mark.browser
+def test_the_browser_would_tell(make, look):
+    wrong = '<div style="width: 999px">wide</div><img src="http://127.0.0.1:9/x.png"></main>'
+    seen, console = look(make().replace("</main>", wrong), 390)
+    assert seen["content"] > 390
+    assert "Content Security Policy" in console[0]

@@ -1,0 +1,185 @@
+"""Who learns from what (Bao et al. 2018, Algorithm 1), and that exactly that network moves."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from pipeline import losses
+from pipeline.datasets.pairs import Pairs
+from pipeline.methods import ipgan
+from pipeline.params import Losses, Model, Recogniser, Train
+from tests.conftest import ROOT
+
+TERMS = ("L_I", "L_C", "L_D", "L_KL", "L_GR", "L_GA", "L_GC", "L_GD", "L_adv")
+PAPER = {
+    "identity": {"L_I"},
+    "classifier": {"L_C"},
+    "discriminator": {"L_D"},
+    "attributes": {"L_KL", "L_GR"},
+    "generator": {"L_GR", "L_GC", "L_GD"},
+}
+OURS = {
+    "discriminator": {"L_D"},
+    "attributes": {"L_KL", "L_GR", "L_GA", "L_GC", "L_GD", "L_adv"},
+    "generator": {"L_GR", "L_GA", "L_GC", "L_GD", "L_adv"},
+}
+PAPER_WEIGHTS = Losses(
+    reconstruction=1.0, absolute=0.0, cross=0.1, kl=1.0, feature_C=1.0, feature_C_distance="squared",
+    feature_D=1.0, adversarial=0.0, attributes_follow="reconstruction",
+)  # fmt: skip
+OUR_WEIGHTS = PAPER_WEIGHTS.model_copy(
+    update={"absolute": 0.5, "adversarial": 0.15, "attributes_follow": "generator", "feature_C_distance": "cosine"}
+)
+TRAIN = Train(
+    seed=0, images=800, batch_size=4, learning_rate=1e-3, learning_rate_schedule="constant", beta1=0.5,
+    same_pairs="image", recognisers="joint", average_images=0, precision="32-true",
+)  # fmt: skip
+PRETRAIN = Recogniser(seed=0, images=80, batch_size=4, learning_rate=1e-3, margin=0.25, scale=8.0, augment=False)
+
+
+def method(weights=PAPER_WEIGHTS, injection="concatenation", normalized=False, **train):
+    model = Model(identity_dim=8, attribute_dim=4, width=4, injection=injection, normalized_features=normalized)
+    recogniser = ipgan.recogniser(model, 32, 3)
+    schedule = TRAIN.model_copy(update=train)
+    return ipgan.build(model, PRETRAIN, weights, schedule, 32, 3, recogniser.state_dict())
+
+
+def ours(weights=OUR_WEIGHTS):
+    return method(weights, "modulation", normalized=True, recognisers="frozen", learning_rate_schedule="linear")
+
+
+def batch(same=False, size=4):
+    x_s = torch.rand(size, 3, 32, 32) * 2 - 1
+    x_a = x_s.clone() if same else torch.rand(size, 3, 32, 32) * 2 - 1
+    return Pairs(x_s, x_a, torch.arange(size) % 3, torch.randn(size, 4), same)
+
+
+def one_update(m, pairs, table=None):
+    """`update` as Lightning would let it run, without a Trainer around it."""
+    optimizers = m.configure_optimizers()
+    m.optimizers = lambda: (
+        optimizers
+        if table is None
+        else [o for o, name in zip(optimizers, m.objectives(pairs.same), strict=True) if name in table]
+    )
+    m.manual_backward = lambda loss, **kwargs: loss.backward(**kwargs)
+    m.update(m.terms(pairs), table or m.objectives(pairs.same))
+
+
+def weights_of(m):
+    return {
+        name: torch.cat([p.detach().clone().flatten() for p in getattr(m, name).parameters()])
+        for name in ipgan.NETWORKS
+    }
+
+
+@pytest.mark.parametrize("term", TERMS)
+@pytest.mark.parametrize("network", ipgan.NETWORKS)
+def test_with_the_papers_settings_each_network_learns_from_the_papers_terms(network, term):
+    table = method().objectives(same=False)
+    assert (table[network].get(term, 0) != 0) == (term in PAPER[network])
+
+
+@pytest.mark.parametrize("term", TERMS)
+@pytest.mark.parametrize("network", ipgan.NETWORKS)
+def test_with_ours_each_learns_from_ours(network, term):
+    table = ours().objectives(same=False)
+    assert (table.get(network, {}).get(term, 0) != 0) == (term in OURS.get(network, ()))
+
+
+def test_a_pair_of_two_people_weighs_the_reconstruction_by_lambda():
+    m = method()
+    assert m.objectives(same=True)["generator"]["L_GR"] == 1
+    assert m.objectives(same=False)["generator"]["L_GR"] == pytest.approx(0.1)
+    assert m.objectives(same=False)["generator"]["L_GC"] == m.objectives(same=True)["generator"]["L_GC"] == 1
+
+
+@pytest.mark.parametrize("make", [method, ours])
+@pytest.mark.parametrize("network", ipgan.NETWORKS)
+def test_the_gradient_of_a_network_is_that_of_its_own_objective(make, network):
+    m, pairs = make(), batch()
+    table = m.objectives(same=False)
+    if network not in table:
+        pytest.skip("frozen")
+    L = m.terms(pairs)
+    own = list(getattr(m, network).parameters())
+    objective = sum(w * L[term] for term, w in table[network].items())
+    expected = torch.autograd.grad(objective, own, retain_graph=True, allow_unused=True)
+    m.manual_backward = lambda loss, **kwargs: loss.backward(**kwargs)
+    m.optimizers = lambda: [torch.optim.SGD(getattr(m, name).parameters(), lr=0.0) for name in table]
+    gradients = {}
+    for name in table:
+        for p in getattr(m, name).parameters():
+            p.register_post_accumulate_grad_hook(lambda p: gradients.__setitem__(p, p.grad.clone()))
+    m.update(L, table)
+    for p, g in zip(own, expected, strict=True):
+        torch.testing.assert_close(gradients[p], torch.zeros_like(p) if g is None else g)
+
+
+@pytest.mark.parametrize("make", [method, ours])
+def test_an_update_moves_exactly_the_networks_that_learn(make):
+    m = make()
+    before = weights_of(m)
+    one_update(m, batch())
+    after = weights_of(m)
+    assert {n for n in ipgan.NETWORKS if not torch.equal(before[n], after[n])} == set(m.objectives(same=False))
+
+
+def test_no_generator_term_reaches_I_or_what_only_serves_G():
+    m = method()
+    L = m.terms(batch())
+    for term in ("L_GR", "L_GC", "L_GD"):
+        grads = torch.autograd.grad(L[term], list(m.identity.parameters()), retain_graph=True, allow_unused=True)
+        assert all(g is None for g in grads)
+
+
+def test_attributes_that_follow_the_generator_share_its_backward_pass():
+    assert [names for names, _ in ipgan.passes(ours().objectives(same=True))] == [
+        ["discriminator"],
+        ["attributes", "generator"],
+    ]
+    assert len(ipgan.passes(method().objectives(same=True))) == 5
+
+
+def test_a_batch_of_two_halves_gives_the_terms_of_the_whole():
+    m, whole = ours().eval(), batch(size=4)
+    halves = [Pairs(*(t[s] for t in whole[:4]), whole.same) for s in (slice(2), slice(2, 4))]
+    parts = [m.terms(half) for half in halves]
+    for term, value in m.terms(whole).items():
+        torch.testing.assert_close(value, (parts[0][term] + parts[1][term]) / 2, rtol=1e-4, atol=1e-5)
+
+
+def test_the_learning_rate_falls_to_zero_with_the_images_seen():
+    m = ours()
+    rates = []
+    for m.batches_done in (0, 100, 200):
+        rates.append(m.learning_rate())
+    assert rates == pytest.approx([1e-3, 5e-4, 0])
+
+
+def test_the_image_is_as_large_as_asked_and_in_range():
+    x = batch().x_s
+    for m in (method(), ours()):
+        out = m(x, x)
+        assert out.shape == x.shape
+        assert out.abs().max() <= 1
+
+
+def test_what_comes_out_for_an_image_does_not_depend_on_its_batch():
+    m, x = ours().eval(), batch().x_s
+    torch.testing.assert_close(m(x, x)[:1], m(x[:1], x[:1]), rtol=1e-4, atol=1e-5)
+
+
+def test_the_paper_profile_switches_every_departure_off():
+    text = (Path(ROOT) / "profiles" / "paper").read_text()
+    for name, value in PAPER_WEIGHTS.model_dump().items():
+        assert f"-S losses.{name}={value}" in text
+
+
+@pytest.mark.parametrize(("make", "margin_and_scale"), [(method, (0.0, 1.0)), (ours, (0.25, 8.0))])
+def test_L_I_has_the_margin_and_scale_of_pretrain_where_scores_are_cosines(make, margin_and_scale):
+    m, pairs = make(), batch()
+    _, scores = m.identity(pairs.x_s)
+    expected = losses.classification(scores, pairs.c, *margin_and_scale)
+    torch.testing.assert_close(m.terms(pairs)["L_I"], expected)

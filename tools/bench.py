@@ -1,0 +1,171 @@
+"""The benchmarks of this repository: a table on the terminal, and JSON where --json says.
+
+    python -m tools.bench [--json FILE] [--seconds S] [NAME ...]
+
+Each row pairs two ways of doing the same thing, in turn and in one run, and gives medians and their ratio: machines
+are shared and noisy, ratios hold where times do not.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+
+from pipeline.__main__ import keep_memory
+from pipeline.datasets import heads
+from pipeline.datasets.pairs import Pairs
+from pipeline.datasets.shards import Faces, ShardWriter
+from pipeline.methods import ipgan
+from pipeline.metrics.realism import Gaussian, frechet_distance
+from pipeline.params import load_params
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Pair(NamedTuple):
+    """Two ways, each a function that does `items` things of a kind."""
+
+    unit: str
+    items: int
+    one: str
+    do_one: Callable[[], object]
+    other: str
+    do_other: Callable[[], object]
+
+
+def rendering() -> Pair:
+    """One core, everything included."""
+    cv2.setNumThreads(1)
+    rng = np.random.default_rng(0)
+    drawn = [(heads.sample_identity(rng), heads.sample_attributes(rng)) for _ in range(16)]
+
+    def render(size: int) -> Callable[[], object]:
+        return lambda: [heads.render(i, a, size) for i, a in drawn]
+
+    return Pair("images", len(drawn), "render 64x64", render(64), "render 128x128", render(128))
+
+
+def reading() -> Pair:
+    """The same PNG bytes from shards with their index, and from loose files."""
+    rng, place = np.random.default_rng(0), Path(tempfile.mkdtemp())
+    images = [heads.render(heads.sample_identity(rng), heads.sample_attributes(rng), 64).image for _ in range(64)]
+    with ShardWriter(place / "shards", "faces") as writer:
+        for n, image in enumerate(images):
+            writer.add(f"{n:04d}", image, {"split": "train", "identity": "p"})
+        writer.close()
+    faces = Faces(place / "shards")
+    files = []
+    for n in range(len(images)):
+        files.append(str(place / f"{n}.png"))
+        shard, offset, size = (faces.column(c)[n] for c in ("shard", "offset", "size"))
+        Path(files[-1]).write_bytes((place / "shards" / shard).read_bytes()[offset : offset + size])
+    order = rng.permutation(len(images))
+    return Pair(
+        "images", len(order), "index + shards", lambda: faces.images(order),
+        "cv2.imread, loose files", lambda: [cv2.imread(files[n]) for n in order],
+    )  # fmt: skip
+
+
+def step(precision: torch.dtype, batch_size: int, size: int) -> Callable[[], object]:
+    params = load_params(ROOT / "params.yaml")
+    recogniser = ipgan.recogniser(params.model, size, 100).state_dict()
+    method = ipgan.build(params.model, params.pretrain, params.losses, params.train, size, 100, recogniser)
+    method.to(memory_format=torch.channels_last)
+    optimizers = method.configure_optimizers()
+    method.optimizers = lambda: optimizers
+    method.manual_backward = lambda loss, **kwargs: loss.backward(**kwargs)
+    x_s, x_a = (torch.rand(batch_size, 3, size, size).to(memory_format=torch.channels_last) for _ in range(2))
+    noise = torch.randn(batch_size, params.model.attribute_dim)
+    pairs = Pairs(x_s, x_a, torch.zeros(batch_size, dtype=torch.int64), noise, True)
+
+    def run() -> None:
+        with torch.autocast("cpu", precision, enabled=precision != torch.float32):
+            terms = method.terms(pairs)
+        method.update(terms, method.objectives(same=True))
+
+    return run
+
+
+def training() -> Pair:
+    """One step of all networks with params.yaml, forward, backward and update."""
+    size = load_params(ROOT / "params.yaml").data.image_size
+    return Pair(
+        "images", 48, "train step, bf16", step(torch.bfloat16, 48, size),
+        "train step, float32", step(torch.float32, 48, size),
+    )  # fmt: skip
+
+
+def distance() -> Pair:
+    """Fréchet distance of two Gaussians in 512 dimensions, symmetric form and scipy's matrix square root."""
+    import scipy.linalg
+
+    def gaussian(seed: int) -> Gaussian:
+        x = torch.randn(2000, 512, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+        return Gaussian(x.mean(0), torch.cov(x.T))
+
+    a, b = gaussian(0), gaussian(1)
+    product = (a.covariance @ b.covariance).numpy()
+    return Pair(
+        "distances", 1, "eigh, symmetric", lambda: frechet_distance(a, b),
+        "scipy.linalg.sqrtm", lambda: scipy.linalg.sqrtm(product),
+    )  # fmt: skip
+
+
+BENCHMARKS = {f.__name__: f for f in (rendering, reading, training, distance)}
+
+
+def measure(pair: Pair, seconds: float) -> dict[str, object]:
+    """A B A B … until the time is up, at least three times each, after one round that does not count."""
+    times: tuple[list[float], list[float]] = ([], [])
+    pair.do_one(), pair.do_other()
+    end = time.monotonic() + seconds
+    while len(times[0]) < 3 or time.monotonic() < end:
+        for do, spent in zip((pair.do_one, pair.do_other), times, strict=True):
+            start = time.perf_counter()
+            do()
+            spent.append(time.perf_counter() - start)
+    rates = [pair.items / statistics.median(spent) for spent in times]
+    ratio = statistics.median(b / a for a, b in zip(*times, strict=True))
+    return {
+        "unit": f"{pair.unit}/s", "rounds": len(times[0]), "ratio": round(ratio, 2),
+        pair.one: round(rates[0], 1), pair.other: round(rates[1], 1),
+    }  # fmt: skip
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; all of them by default")
+    parser.add_argument("--json", type=Path, default=ROOT / ".facet" / "bench.json", metavar="FILE")
+    parser.add_argument("--seconds", type=float, default=8.0, help="for each row")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.names) - set(BENCHMARKS):
+        parser.error(f"no benchmark is named {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
+    keep_memory()
+    rows = {}
+    print(f"{os.cpu_count()} cores, torch {torch.__version__}, {torch.get_num_threads()} threads; medians")
+    for name in arguments.names or BENCHMARKS:
+        pair = BENCHMARKS[name]()
+        row = rows[name] = measure(pair, arguments.seconds)
+        print(
+            f"{name:10} {pair.one:18} {row[pair.one]:>10} {row['unit']:12} {pair.other:24} {row[pair.other]:>10} "
+            f"{row['unit']:12} ratio {row['ratio']:>6}   {row['rounds']} rounds",
+            flush=True,
+        )
+    arguments.json.parent.mkdir(parents=True, exist_ok=True)
+    arguments.json.write_text(json.dumps(rows, indent=2, sort_keys=True) + "\n")
+    print(f"JSON       {arguments.json}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
