@@ -18,6 +18,8 @@ from pipeline.params import load_params
 def run_stage(name: str) -> None:
     """Run one stage, handing it the sections of params.yaml that its signature names."""
     params = load_params()
+    if params.evaluate.inception == "on":
+        importlib.import_module("pipeline.assets").locate("inception")  # rather now than after hours of training
     run = importlib.import_module(f"pipeline.stages.{name}").run
     run(**{section: getattr(params, section) for section in inspect.signature(run).parameters})
 

@@ -4,7 +4,6 @@ Running the pipeline never downloads anything: `fetch` does, when somebody asks 
 """
 
 import hashlib
-import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +12,7 @@ import requests
 from urllib3.exceptions import ReadTimeoutError
 
 from pipeline.errors import UserError
+from pipeline.settings import Settings
 
 
 class AssetError(UserError):
@@ -99,9 +99,9 @@ def locate(name: str) -> Located:
         AssetError: the asset is in neither, or a file is damaged.
     """
     asset = _asset(name)
-    own = os.environ.get("FACET_ASSETS")
+    own = Settings.read().assets
     remedy = f"delete it and run `python -m pipeline fetch {name}`"
-    for folder in ([Path(own)] if own else []) + [_cache()]:
+    for folder in ([own] if own else []) + [_cache()]:
         paths = tuple(folder / file.filename for file in asset.files)
         if all(path.is_file() for path in paths):
             for path, file in zip(paths, asset.files, strict=True):

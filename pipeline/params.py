@@ -18,7 +18,7 @@ class ParamsError(UserError):
 class Section(BaseModel):
     """Unknown keys are errors, values are not coerced, nothing changes later."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class BySplit(Section):
@@ -81,6 +81,7 @@ class Model(Section):
     attribute_dim: int = Field(ge=1, le=4096, description="size of z")
     width: int = Field(ge=4, le=512, description="channels at full resolution; doubled at each halving, up to 8 times")
     injection: Literal["modulation", "concatenation"] = Field(description="how f_I enters G (paper: concatenation)")
+    style_dim: int = Field(ge=2, le=1024, description="modulation: what f_I becomes before it reaches the convolutions")
     normalized_features: bool = Field(description="f_I and f_C have unit length (paper: false)")
 
 
@@ -97,7 +98,8 @@ class Recogniser(Section):
 
 
 class Judge(Recogniser):
-    width: int = Field(ge=4, le=512, description="channels of its first block")
+    width: int = Field(ge=4, le=512, multiple_of=4, description="channels of its first block")
+    features_dim: int = Field(ge=2, le=4096, description="size of its identity features")
     attribute_weight: float = Field(ge=0, description="weight of the attribute errors beside the identity loss")
 
 
@@ -202,6 +204,10 @@ def _contradictions(raw: dict[str, Any]) -> list[str]:
         return value
 
     lines = []
+    for section in ("pretrain", "judge", "train"):
+        images, batch_size = at(f"{section}.images"), at(f"{section}.batch_size")
+        if isinstance(images, int) and isinstance(batch_size, int) and images < batch_size:
+            lines.append(f"{section}.images: should be at least {section}.batch_size, {batch_size} (got {images})")
     if at("model.normalized_features") is False and at("pretrain.margin") not in (0, None):
         lines.append("pretrain.margin: should be 0 where model.normalized_features is false (it is one of cosines)")
     if at("losses.reconstruction") == 0 and at("losses.absolute") == 0:

@@ -1,6 +1,8 @@
 """Where results come from: code, inputs, versions, machine. Recorded beside them, never an input of them."""
 
+import hashlib
 import importlib.metadata
+import json
 import os
 import platform
 import subprocess
@@ -51,17 +53,34 @@ def revision() -> str:
 
 
 def lineage(stage: str) -> dict[str, str]:
-    """Path -> DVC's md5, for what the stage reads of earlier stages.
+    """Path -> DVC's md5, for every dep of the stage.
 
-    Its other deps are code, which the git revision names. While a stage runs, its own entry in dvc.lock is
-    still that of its previous run, so the values are those of other stages' outs, which DVC keeps current.
+    While a stage runs, its own entry in dvc.lock is still that of its previous run. So what earlier stages made is
+    taken from their outs, which DVC keeps current, and the rest, which is code and photographs, is hashed here.
     """
     pipeline, lock = (_yaml(Path(name)).get("stages", {}) for name in ("dvc.yaml", "dvc.lock"))
-    deps = [Path(dep) for dep in pipeline.get(stage, {}).get("deps", [])]
-    outs = [out for name, entry in lock.items() if name != stage for out in entry.get("outs", [])]
-    return {
-        out["path"]: out["md5"] for out in outs if "md5" in out and any(dep.is_relative_to(out["path"]) for dep in deps)
-    }
+    made = {out["path"]: out.get("md5", "") for name in lock if name != stage for out in lock[name].get("outs", [])}
+    deps = pipeline.get(stage, {}).get("deps", [])
+    return {dep: made.get(dep) or _md5(Path(dep)) for dep in deps if dep in made or Path(dep).exists()}
+
+
+def _md5(path: Path) -> str:
+    """As DVC 3 has it: of a file its bytes, of a folder the list of its files' hashes and names."""
+    if path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "md5").hexdigest()
+    files = {file.relative_to(path).as_posix(): file for file in path.rglob("*") if file.is_file() and _tracked(file)}
+    listing = [{"md5": _md5(file), "relpath": name} for name, file in sorted(files.items(), key=_by_parts)]
+    return hashlib.md5(json.dumps(listing, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + ".dir"
+
+
+def _by_parts(entry: tuple[str, Path]) -> tuple[str, ...]:
+    return tuple(entry[0].split("/"))
+
+
+def _tracked(file: Path) -> bool:
+    """Whether .dvcignore lets DVC see it."""
+    return "__pycache__" not in file.parts and file.suffix != ".pyc" and file.name not in (".DS_Store", ".gitkeep")
 
 
 def _git(*arguments: str) -> str:

@@ -9,6 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pipeline.errors import UserError
 
 
+def _cores() -> int:
+    """Those this process may use; a container's share rather than the machine's."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class Settings(BaseModel):
     """Each field is the environment variable FACET_<FIELD>."""
 
@@ -17,7 +22,7 @@ class Settings(BaseModel):
     assets: Path | None = Field(None, description="folder with downloaded weights")
     devices: int | None = Field(None, ge=1, description="processes (GPUs) of a machine; all GPUs, or one CPU process")
     nodes: int = Field(1, ge=1, description="machines")
-    workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=0, description="processes that prepare data")
+    workers: int = Field(default_factory=_cores, ge=0, description="processes that prepare data")
     work: Path = Field(Path(".facet/work"), description="where stages build before they publish")
 
     @classmethod

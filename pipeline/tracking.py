@@ -12,7 +12,6 @@ import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +21,8 @@ from pydantic import BaseModel
 from pipeline import provenance
 from pipeline.params import Params
 
-if TYPE_CHECKING:  # each takes seconds to import
+if TYPE_CHECKING:  # both take seconds to import
     import wandb
-    from pytorch_lightning.loggers import Logger
     from torch import Tensor
 
 CONNECT_SECONDS = 15  # how long the start of a run waits for the server
@@ -53,7 +51,7 @@ class Run:
     """What a stage reports of itself. Processes other than the first write and log nothing."""
 
     def __init__(self, wandb_run: "wandb.Run | None", writes: bool = True) -> None:
-        self.history: dict[int, dict[str, float]] = {}  # images seen -> values; a resumed stage puts it back
+        self.history: dict[int, dict[str, float]] = {}  # images seen -> values
         self._wandb = wandb_run
         self._writes = writes
         self._images = 0
@@ -121,28 +119,6 @@ class Run:
             wandb_run.log({key: picture, "images": self._images})
 
         self._send(send)
-
-    @cached_property
-    def logger(self) -> "Logger":
-        """For `Trainer(logger=...)`: what modules log arrives in `log`, at their metric `images`."""
-        from pytorch_lightning.loggers import Logger
-
-        run = self
-
-        class RunLogger(Logger):
-            name = "facet"
-            version = 0
-
-            def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-                # Not at Lightning's step, which counts every optimizer's; without `images`, at the last.
-                values = {key: value for key, value in metrics.items() if key not in ("images", "epoch")}
-                if values:
-                    run.log(values, images=int(metrics.get("images", run._images)))
-
-            def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
-                """The params are in the run's config already."""
-
-        return RunLogger()
 
     def finish(self, exit_code: int) -> None:
         """Close the W&B run; 0 is success."""

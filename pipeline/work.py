@@ -6,6 +6,7 @@ what an interrupted run of the same fingerprint left there, and moves its result
 
 import errno
 import hashlib
+import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -59,10 +60,21 @@ def building(stage: str, *sections: BaseModel, inputs: Iterable[Path] = ()) -> I
 
 
 def publish(built: Path, final: Path) -> None:
-    """Move a finished file or folder to its final name, replacing what is there."""
+    """Give a finished file or folder its final name, replacing what is there; never half of it."""
     final.parent.mkdir(parents=True, exist_ok=True)
-    if final.is_dir() and not final.is_symlink():
-        shutil.rmtree(final)
+    part = final.with_name(f".{final.name}.part")
+    _remove(part)
+    try:
+        shutil.move(built, part)  # copies where FACET_WORK is on another disk
+    except BaseException:
+        _remove(part)
+        raise
+    _remove(final)
+    os.replace(part, final)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
     else:
-        final.unlink(missing_ok=True)
-    shutil.move(built, final)
+        path.unlink(missing_ok=True)

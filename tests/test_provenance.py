@@ -1,11 +1,15 @@
 """Where results come from is found with git and DVC, and without them."""
 
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from pipeline import provenance
+from tests.conftest import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -62,10 +66,8 @@ def test_a_machine_without_git_is_unversioned(monkeypatch):
     assert provenance.revision() == "unversioned"
 
 
-def test_lineage_is_the_md5_of_what_other_stages_made():
-    Path("dvc.yaml").write_text(
-        "stages:\n  prepare: {}\n  train: {deps: [code.py, data/faces/index.parquet, models/pretrain]}\n"
-    )
+def test_lineage_of_what_other_stages_made_is_in_their_outs():
+    Path("dvc.yaml").write_text("stages:\n  prepare: {}\n  train: {deps: [data/faces, models/pretrain]}\n")
     Path("dvc.lock").write_text(
         "stages:\n"
         "  prepare: {outs: [{path: data/faces, md5: aaa.dir}, {path: results/prepare, md5: bbb}]}\n"
@@ -73,6 +75,22 @@ def test_lineage_is_the_md5_of_what_other_stages_made():
         "  train: {deps: [{path: data/faces, md5: old.dir}], outs: [{path: models/train, md5: ddd}]}\n"
     )
     assert provenance.lineage("train") == {"data/faces": "aaa.dir", "models/pretrain": "ccc.dir"}
+
+
+@pytest.mark.slow
+def test_hashes_of_code_are_those_that_dvc_writes_into_its_lock():
+    for name in ("code/b.py", "code/a/z.py", "code/a.py", "code/__pycache__/x.pyc", "one.py", "empty/.gitkeep"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text(name)
+    Path("dvc.yaml").write_text(
+        "stages:\n  copy: {cmd: cp one.py two.py, deps: [code, empty, one.py], outs: [two.py]}\n"
+    )
+    (Path(".dvcignore")).write_text((ROOT / ".dvcignore").read_text())
+    env = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": os.getcwd()}
+    for command in (["git", "init", "-q"], ["dvc", "init", "-q"], ["dvc", "repro", "-q"]):
+        subprocess.run(command, check=True, env=env)
+    (stage,) = YAML(typ="safe").load(Path("dvc.lock").read_text())["stages"].values()
+    assert provenance.lineage("copy") == {dep["path"]: dep["md5"] for dep in stage["deps"]}
 
 
 def test_lineage_before_the_first_run_is_empty():

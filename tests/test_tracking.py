@@ -180,27 +180,9 @@ def test_a_curve_logged_twice_at_the_same_images_keeps_the_last_value():
     assert Path("c.csv").read_text() == "images,a\n10,2\n"
 
 
-def test_a_resumed_stage_puts_its_history_back():
-    before, after = tracking.Run(None), tracking.Run(None)
-    before.log({"a": 1}, images=10)
-    after.history.update(before.history)
-    after.log({"a": 2}, images=20)
-    after.curve(Path("c.csv"))
-    assert Path("c.csv").read_text() == "images,a\n10,1\n20,2\n"
-
-
 def test_images_are_the_axis_and_no_value():
     with pytest.raises(ValueError, match="'images' is the x-axis"):
         tracking.Run(None).log({"images": 1}, images=1)
-
-
-def test_lightning_logs_through_it_at_images_seen():
-    run = tracking.Run(None)
-    run.logger.log_metrics({"train/L_D": 1.0, "images": 64.0, "epoch": 0}, step=5)
-    run.logger.log_metrics({"val/top1": 0.5, "epoch": 0}, step=10)
-    run.logger.log_metrics({"epoch": 1}, step=10)
-    assert run.history == {64: {"train/L_D": 1.0, "val/top1": 0.5}}
-    assert run.logger is run.logger
 
 
 def test_a_body_that_raises_closes_the_run_as_failed(folder):
@@ -222,7 +204,6 @@ def test_processes_after_the_first_write_and_log_nothing(folder, monkeypatch, va
     monkeypatch.setenv(variable, "1")
     with tracking.run("train", SYNTHESIZE) as run:
         run.log({"a": 1}, images=1)
-        run.logger.log_metrics({"a": 1}, step=1)
         run.metrics(Path("m.json"), {"a": 1})
         run.curve(Path("c.csv"))
         run.picture("p", np.zeros((2, 2, 3), np.uint8))

@@ -85,6 +85,8 @@ def isolated(place: Path) -> dict[str, str]:
     """An environment in which DVC and W&B keep everything under `place` and send nothing."""
     env = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
     env.pop("FACET_WORK", None)  # a smoke run resumes nothing
+    if env.get("FACET_ASSETS"):
+        env["FACET_ASSETS"] = str(Path(env["FACET_ASSETS"]).resolve())  # the stages run in the clone
     state = place / "state"
     for tool, kinds in {
         "DVC": ("SITE_CACHE", "GLOBAL_CONFIG", "SYSTEM_CONFIG"),

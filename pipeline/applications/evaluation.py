@@ -1,4 +1,4 @@
-"""The evaluation of recombinations, metric by metric, by the protocol of the field (docs/architecture.md)."""
+"""The evaluation of recombinations, metric by metric, by the protocol of the field (datasets/protocol.py)."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,20 +8,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.applications.judging import Court, known_attributes
+from pipeline.applications.face_model import device
+from pipeline.applications.judging import Court, known_attributes, visible
 from pipeline.applications.retrieval import judged_gallery, labelled
 from pipeline.datasets import heads
 from pipeline.datasets.contact_sheet import tiled
 from pipeline.datasets.protocol import Protocol, grid
 from pipeline.datasets.shards import Faces
 from pipeline.judges.verdict import Verdict
-from pipeline.metrics.attributes import errors, mean_error, unrelated_error
-from pipeline.metrics.identity import found_first, retrieve
+from pipeline.metrics.attributes import MeanAttributeError, errors, unrelated_error
+from pipeline.metrics.identity import IdentityRetrieval, retrieve
 from pipeline.metrics.realism import INCEPTION_DIM, FrechetDistance, inception
 from pipeline.metrics.truth import psnr, ssim
 from pipeline.params import Synthesize
-
-EYES_CLOSED = 0.5  # from this blink on, a gaze cannot be seen
 
 
 class Material(NamedTuple):
@@ -55,14 +54,16 @@ def identity(court: Court, m: Material) -> tuple[dict[str, float], Column]:
     """`identity/*`: is it the subject, by nearest neighbour among real photographs."""
     among = judged_gallery(court.judge, m.faces, m.people)
     features, found = torch.from_numpy(m.said.features), torch.from_numpy(m.said.found)
-    rows = retrieve(features, _people(m, m.subject_rows), _people(m, m.sample_rows), found, among)
+    subject, sample = _people(m, m.subject_rows), _people(m, m.sample_rows)
     probes, person = labelled(m.people.probes)
     seen = court.judge(m.faces.images(probes))
-    hits = found_first(torch.from_numpy(seen.features), person, torch.from_numpy(seen.found), among)
-    values = {f"identity/{name}": float(v.double().mean()) for name, v in rows._asdict().items()}
-    values["identity/top1_real"] = float(hits.double().mean())
-    columns = {f"identity/{name}": v.numpy().astype(np.float32) for name, v in rows._asdict().items()}
-    return values, columns
+
+    metric = IdentityRetrieval(among)
+    metric.update(features, subject, found, sample)
+    metric.update(torch.from_numpy(seen.features), person, torch.from_numpy(seen.found))
+    values = {f"identity/{name}": float(value) for name, value in metric.compute().items()}
+    rows = retrieve(features, subject, sample, found, among)
+    return values, {f"identity/{name}": v.numpy().astype(np.float32) for name, v in rows._asdict().items()}
 
 
 def attributes(court: Court, m: Material) -> tuple[dict[str, float], Column]:
@@ -73,14 +74,17 @@ def attributes(court: Court, m: Material) -> tuple[dict[str, float], Column]:
     values, columns = {}, {}
     for name, attribute in court.attributes.items():
         target, predicted = (torch.from_numpy(source[name]) for source in (known, m.said.attributes))
-        counted = torch.from_numpy(known["blink"]) < EYES_CLOSED if name.startswith("gaze") else target.isfinite()
+        counted = torch.from_numpy(visible(name, known))
+        if not counted.any():
+            continue  # of no sample is it known: not measured
         real = torch.from_numpy(m.said_real.attributes[name])
-        error = errors(attribute, predicted, target.nan_to_num(), found)
-        values[f"attributes/{name}_error"] = float(mean_error(attribute, error, target.nan_to_num(), counted))
-        values[f"attributes/{name}_error_unrelated"] = float(
-            unrelated_error(attribute, real, real_found, person, target.nan_to_num(), sample_person, counted)
-        )
-        columns[f"attributes/{name}_error"] = error.numpy()
+        target = target.nan_to_num()  # where it is not known it is not counted
+        metric = MeanAttributeError(attribute)
+        metric.update(predicted, target, found, counted)
+        unrelated = unrelated_error(attribute, real, real_found, person, target, sample_person, counted)
+        values[f"attributes/{name}_error"] = float(metric.compute())
+        values[f"attributes/{name}_error_unrelated"] = float(unrelated)
+        columns[f"attributes/{name}_error"] = errors(attribute, predicted, target, found).numpy()
     return values, columns
 
 
@@ -114,17 +118,21 @@ def truth(m: Material) -> tuple[dict[str, float], Column]:
 
 
 def realism(m: Material, inception_weights: Path | None) -> dict[str, float]:
-    """`realism/fd_judge` always, `realism/fid` with Inception's weights."""
+    """`realism/fd_judge` always, `realism/fid` with Inception's weights, and the numbers of images behind both.
+
+    An image in which the judge finds no face stays in the set, with the zeros that the judge gives for it.
+    """
     judged = FrechetDistance(m.said.features.shape[1])
-    judged.update(torch.from_numpy(m.said.features[m.said.found]), real=False)
-    judged.update(torch.from_numpy(m.said_real.features[m.said_real.found]), real=True)
+    judged.update(torch.from_numpy(m.said.features), real=False)
+    judged.update(torch.from_numpy(m.said_real.features), real=True)
     values = {"realism/fd_judge": float(judged.compute())}
+    values |= {"realism/images": float(len(m.outputs)), "realism/images_real": float(len(m.real_rows))}
     if inception_weights is not None:
-        features, fid = inception(inception_weights), FrechetDistance(INCEPTION_DIM)
+        features, fid = inception(inception_weights, device()), FrechetDistance(INCEPTION_DIM)
         for images, real in ((m.outputs, False), (m.faces.images(m.real_rows), True)):
             for start in range(0, len(images), 64):
                 batch = torch.from_numpy(np.ascontiguousarray(images[start : start + 64])).permute(0, 3, 1, 2)
-                fid.update(features(batch), real=real)
+                fid.update(features(batch).cpu(), real=real)
         values["realism/fid"] = float(fid.compute())
     return values
 

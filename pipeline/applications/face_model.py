@@ -17,6 +17,11 @@ from pipeline.training import weights
 BATCH = 64
 
 
+def device() -> torch.device:
+    """The accelerator, where torch knows one and it is there; else the CPU."""
+    return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+
+
 class FaceModel:
     """x' = G(f_I(x_s), mu(x_a)), in float32, on the accelerator where there is one.
 
@@ -39,17 +44,21 @@ class FaceModel:
             raise weights.WeightsError(f"{folder}: its header says too little ({error}); run `{how} -f`") from None
         self.networks = {name: self.networks[name] for name in ("identity", "attributes", "generator")}
         weights.load(folder, self.networks, how)
-        self.device = torch.accelerator.current_accelerator() or torch.device("cpu")
+        self.device = device()
         for network in self.networks.values():
             network.eval().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @torch.inference_mode()
     def recombine(self, subjects: np.ndarray, samples: np.ndarray) -> np.ndarray:
         """The persons of `subjects` as `samples` show theirs, row by row: uint8 [B, S, S, 3] each and out."""
-        x_s, x_a = (to_tensor(images).to(self.device) for images in (subjects, samples))
-        f_I, _ = self.networks["identity"](x_s)
-        mu, _ = self.networks["attributes"](x_a)
-        return to_images(self.networks["generator"](f_I, mu))
+        made = []
+        for start in range(0, len(subjects), BATCH):
+            part = slice(start, start + BATCH)
+            x_s, x_a = (to_tensor(images[part]).to(self.device) for images in (subjects, samples))
+            f_I, _ = self.networks["identity"](x_s)
+            mu, _ = self.networks["attributes"](x_a)
+            made.append(to_images(self.networks["generator"](f_I, mu)))
+        return np.concatenate(made)
 
     def recombine_pairs(self, faces: Faces, pairs: Sequence[Pair]) -> Iterator[np.ndarray]:
         """One uint8 [S, S, 3] a pair, in order."""

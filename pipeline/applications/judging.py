@@ -1,6 +1,7 @@
 """The judge of each kind of data: a network of our own for rendered heads, published ones for photographs."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ import pytorch_lightning as pl
 import torch
 
 from pipeline import assets
+from pipeline.applications.face_model import device
 from pipeline.applications.retrieval import top1_real
 from pipeline.datasets import heads
 from pipeline.datasets.alignment import warp
@@ -29,8 +31,7 @@ from pipeline.training import weights
 from pipeline.training.trainer import Fit
 
 PUBLISHED = ("yunet", "reidentification", "head_pose")
-FEATURES = 256
-MIN_SCORE = 0.5  # synthesized faces are smaller and softer than what the detector learned from
+EYES_CLOSED = 0.5  # from this blink on
 
 
 def make(data: Data, judge: JudgeParams, faces: Faces, fit: Fit, folder: Path) -> None:
@@ -68,7 +69,7 @@ def load(data: Data, judge: JudgeParams, folder: Path) -> Court:
     """
     if data.source != "rendered":
         files = {name: assets.locate(name).path for name in PUBLISHED}
-        detect = yunet(files["yunet"], MIN_SCORE)
+        detect = yunet(files["yunet"], data.photos.min_score)
         return Court(
             photo_judge(detect, warp, files["reidentification"], files["head_pose"]),
             {name: Attribute("continuous", -90.0, 90.0) for name in ANGLES},
@@ -77,11 +78,11 @@ def load(data: Data, judge: JudgeParams, folder: Path) -> Court:
     network = _network(data, judge, int(weights.facts(folder, how)["identities"]))
     weights.load(folder, {"judge": network}, how)
     known = {d.name: Attribute(d.kind, d.low, d.high) for d in heads.ATTRIBUTES}  # type: ignore[arg-type]
-    return Court(trained_judge(network, heads.ATTRIBUTES), known)
+    return Court(trained_judge(network.to(device()), heads.ATTRIBUTES), known)
 
 
 def _network(data: Data, judge: JudgeParams, identities: int) -> JudgeNetwork:
-    return JudgeNetwork(data.image_size, judge.width, FEATURES, identities, outputs(heads.ATTRIBUTES))
+    return JudgeNetwork(data.image_size, judge.width, judge.features_dim, identities, outputs(heads.ATTRIBUTES))
 
 
 def known_attributes(faces: Faces, rows: np.ndarray) -> dict[str, np.ndarray]:
@@ -90,6 +91,13 @@ def known_attributes(faces: Faces, rows: np.ndarray) -> dict[str, np.ndarray]:
         return {}
     vectors = faces.column("attribute_vector")[rows]
     return {d.name: vectors[:, i] for i, d in enumerate(heads.ATTRIBUTES)}
+
+
+def visible(name: str, known: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Where an attribute can be seen at all, bool [n]: a gaze not behind closed lids, none where it is not known."""
+    if name.startswith("gaze"):
+        return known["blink"] < EYES_CLOSED
+    return np.isfinite(known[name])
 
 
 def scores(court: Court, faces: Faces, split: str) -> dict[str, float]:
@@ -101,5 +109,6 @@ def scores(court: Court, faces: Faces, split: str) -> dict[str, float]:
     for name in known:
         target, found = torch.from_numpy(known[name]), torch.from_numpy(verdict.found)
         error = errors(court.attributes[name], torch.from_numpy(verdict.attributes[name]), target, found)
-        values[f"judge/{name}_error"] = float(mean_error(court.attributes[name], error, target))
+        counted = torch.from_numpy(visible(name, known))
+        values[f"judge/{name}_error"] = float(mean_error(court.attributes[name], error, target, counted))
     return values

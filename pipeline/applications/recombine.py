@@ -44,7 +44,11 @@ def recombine(subjects: Path, samples: Path, out: Path) -> None:
     single = subjects.is_file() and samples.is_file()
     x_s, x_a = _faces(subjects, face), _faces(samples, face)
     image = model.recombine(x_s, x_a)[0] if single else tiled(model.grid(x_s, x_a))
-    write_png(out, image)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_png(out, image)
+    except OSError as error:
+        raise UserError(f"{out}: cannot be written ({error.strerror}); choose another place with --out") from None
 
 
 def _faces(place: Path, face: Callable[[Path], np.ndarray]) -> np.ndarray:

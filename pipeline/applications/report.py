@@ -28,6 +28,8 @@ OTHERS = {
     "truth/psnr": "dB, to the true recombination, pixel by pixel; more is better",
     "truth/ssim": "structural similarity to it; 1 is identical",
     "realism/fd_judge": "Fréchet distance of the judge's features to real images; less is better",
+    "realism/images": "synthesized images behind these distances, which fall as it grows",
+    "realism/images_real": "real images behind them",
     "realism/fid": "the same of Inception's features, which is FID",
 }
 
@@ -97,7 +99,7 @@ def build(
         results=results,
         identity=identity_bars(results),
         attributes=attribute_rows(results, metrics.get("judge", {})),
-        others=[Bar(name, says, results.get(name), 0) for name, says in OTHERS.items()],
+        others=other_bars(results),
         not_measured=by_reason(results.get("not_measured", {})),
         pictures=[picture(caption, path) for caption, path in pictures.items()],
         curves={name: panels(path) for name, path in curves.items()},
@@ -121,6 +123,13 @@ def identity_bars(results: Mapping[str, Any]) -> list[Bar]:
         )
         for name, says in IDENTITY.items()
     ]
+
+
+def other_bars(results: Mapping[str, Any]) -> list[Bar]:
+    """What is neither identity nor attribute: those with a word of explanation first, new ones by their names."""
+    known = {*IDENTITY, *OTHERS, "not_measured"}
+    new = {name: "" for name in results if name not in known and not name.startswith("attributes/")}
+    return [Bar(name, says, results.get(name), 0) for name, says in (OTHERS | new).items()]
 
 
 def attribute_rows(results: Mapping[str, Any], judge: Mapping[str, Any]) -> list[AttributeRow]:

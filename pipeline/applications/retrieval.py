@@ -22,7 +22,7 @@ def labelled(rows: list[np.ndarray]) -> tuple[np.ndarray, Tensor]:
 def judged_gallery(judge: Judge, faces: Faces, people: Protocol) -> Gallery:
     """The people of a protocol as the judge sees them; a photograph without a found face does not count.
 
-    Where none of a person's photographs shows the judge a face, zeros stand for them, and nobody is taken for them.
+    Where none of a person's photographs shows the judge a face, zeros stand for them, with a cosine of 0 to everyone.
     """
     rows, person = labelled(people.gallery)
     verdict = judge(faces.images(rows))

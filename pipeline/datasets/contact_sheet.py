@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 
 from pipeline.datasets.shards import Faces
-from pipeline.errors import UserError
 
 
 def tiled(rows: list[list[np.ndarray]], gap: int = 2) -> np.ndarray:
@@ -19,10 +18,10 @@ def tiled(rows: list[list[np.ndarray]], gap: int = 2) -> np.ndarray:
     return sheet
 
 
-def contact_sheet(faces: Faces, people: int = 12, images: int = 12) -> np.ndarray:
-    """A row a person, spread evenly over the index; short rows end in white."""
+def contact_sheet(faces: Faces, split: str | None = None, people: int = 12, images: int = 12) -> np.ndarray:
+    """A row a person, spread evenly over the index or a split of it; short rows end in white."""
     names = faces.column("identity")
-    order = list(dict.fromkeys(names))
+    order = list(dict.fromkeys(names if split is None else names[faces.of_split(split)]))
     chosen = [order[i] for i in np.unique(np.linspace(0, len(order) - 1, people).astype(int))]
     rows = [[faces.image(int(r)) for r in np.flatnonzero(names == name)[:images]] for name in chosen]
     blank = np.full_like(rows[0][0], 255)
@@ -31,13 +30,5 @@ def contact_sheet(faces: Faces, people: int = 12, images: int = 12) -> np.ndarra
 
 
 def write_png(path: Path, image: np.ndarray) -> None:
-    """Write uint8 [H, W, 3] RGB.
-
-    Raises:
-        UserError: the file cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(cv2.imencode(".png", image[..., ::-1])[1].tobytes())
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror}); choose another place with --out") from None
+    """Write uint8 [H, W, 3] RGB."""
+    path.write_bytes(cv2.imencode(".png", image[..., ::-1])[1].tobytes())

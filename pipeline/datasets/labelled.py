@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from pipeline.datasets.augmentation import Augmentation
-from pipeline.datasets.pairs import to_tensor
+from pipeline.datasets.contact_sheet import tiled
+from pipeline.datasets.pairs import to_images, to_tensor
 from pipeline.datasets.shards import Faces
 
 
@@ -62,3 +63,11 @@ class LabelledBatches(Dataset[Labelled]):
             images = np.stack([self.augment(x, int(seed)) for x, seed in zip(images, seeds, strict=True)])
         mine = drawn[first:last]
         return Labelled(to_tensor(images), torch.from_numpy(self.labels[mine]), torch.from_numpy(self.attributes[mine]))
+
+
+def batch_picture(batches: LabelledBatches, columns: int = 8) -> np.ndarray:
+    """The first batch as a recogniser is shown it, uint8."""
+    images = to_images(batches[0].x)
+    columns = min(columns, len(images))
+    rows = [list(images[i : i + columns]) for i in range(0, len(images) - columns + 1, columns)]
+    return tiled(rows)

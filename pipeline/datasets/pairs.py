@@ -78,4 +78,11 @@ class PairBatches(Dataset[Pairs]):
     def _same(self, s: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         if self.same_pairs == "image":
             return s
-        return np.array([rng.choice(self.of_person[label]) for label in self.labels[s]])
+        # Any of the person's others: a random step around the circle of them, but not all the way.
+        drawn = rng.random(len(s))
+        return np.array([self._other(int(i), u) for i, u in zip(s, drawn, strict=True)])
+
+    def _other(self, i: int, u: float) -> int:
+        own = self.of_person[self.labels[i]]
+        step = 1 + int(u * (len(own) - 1)) if len(own) > 1 else 0
+        return int(own[(np.searchsorted(own, i) + step) % len(own)])

@@ -6,6 +6,7 @@ Shards are few enough for DVC, standard, and random-access: an image is one `os.
 import hashlib
 import io
 import os
+import shutil
 import tarfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -26,14 +27,15 @@ class ShardError(UserError):
 
 
 class ShardWriter:
-    """Writes images and what is known of them; `close` makes the index, which makes the folder whole."""
+    """Writes images and what is known of them into a folder of its own; `close` makes the index."""
 
     def __init__(self, folder: Path, prefix: str) -> None:
         self.folder, self.prefix = folder, prefix
         self.rows: list[dict[str, Any]] = []
         self._tar: tarfile.TarFile | None = None
         self._part = folder / "shard.part"
-        folder.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)  # what a failed try left does not belong to this one
+        folder.mkdir(parents=True)
 
     def add(self, key: str, image: np.ndarray, row: Mapping[str, Any]) -> None:
         """Store uint8 [S, S, 3] RGB without loss under `key`, with `row` beside it in the index."""
@@ -99,7 +101,7 @@ class Faces:
             self.table = pq.read_table(index)
         except FileNotFoundError:
             raise ShardError(f"{index} is not there; make it with `{how}`") from None
-        except pa.ArrowInvalid as error:
+        except (pa.ArrowException, OSError) as error:
             raise ShardError(f"{index} is damaged ({error}); make it again with `{how} -f`") from None
         self.folder, self._how = folder, how
         self._files: dict[str, int] = {}

@@ -13,6 +13,7 @@ from pipeline.networks import JudgeNetwork
 def trained_judge(network: JudgeNetwork, dimensions: Sequence[Dimension], batch_size: int = 256) -> Judge:
     """Wrap a trained network. It scores every image, so `found` is always True."""
     network.eval()
+    device = next(network.parameters()).device
 
     @torch.inference_mode()
     def judge(images: np.ndarray) -> Verdict:
@@ -20,9 +21,9 @@ def trained_judge(network: JudgeNetwork, dimensions: Sequence[Dimension], batch_
         for start in range(0, len(images), batch_size):
             x = torch.from_numpy(np.ascontiguousarray(images[start : start + batch_size]))
             # float32: half precision never enters a metric
-            f, _, a = network(x.permute(0, 3, 1, 2).float() / 127.5 - 1)
-            features.append(f.numpy())
-            attributes.append(a.numpy())
+            f, _, a = network(x.permute(0, 3, 1, 2).to(device).float() / 127.5 - 1)
+            features.append(f.cpu().numpy())
+            attributes.append(a.cpu().numpy())
         values = decode(np.concatenate(attributes), dimensions)
         return Verdict(np.concatenate(features), values, np.ones(len(images), bool))
 

@@ -64,7 +64,7 @@ class IPGAN(pl.LightningModule):
         self.update(L, self.objectives(batch.same))
         self.batches_done += 1
         kind = "same" if batch.same else "cross"
-        self.log_dict({f"train/{t if t != 'L_GR' else f'L_GR_{kind}'}": v.detach() for t, v in L.items()})
+        self.logged = {f"train/{t if t != 'L_GR' else f'L_GR_{kind}'}": v.detach() for t, v in L.items()}
 
     def terms(self, batch: Pairs) -> dict[str, Tensor]:
         """The loss terms, not weighted, by their names in the paper."""
@@ -112,6 +112,8 @@ class IPGAN(pl.LightningModule):
     def update(self, L: Mapping[str, Tensor], table: Table) -> None:
         """One step of each network along the gradient of its own objective, all taken at the same parameters."""
         for names, weights in passes(table):
+            if not any(weights.values()):
+                continue  # nothing to learn in this kind of step
             objective = torch.stack([w * L[term] for term, w in weights.items() if w]).sum()
             inputs = [p for name in names for p in getattr(self, name).parameters()]
             self.manual_backward(objective, inputs=inputs, retain_graph=True)
@@ -158,7 +160,7 @@ def networks(model: Model, image_size: int, num_identities: int) -> dict[str, nn
         "classifier": recogniser(model, image_size, num_identities),
         "discriminator": Discriminator(image_size, m.width),
         "attributes": AttributeEncoder(image_size, m.width, m.attribute_dim),
-        "generator": Generator(image_size, m.width, m.identity_dim, m.attribute_dim, m.injection),
+        "generator": Generator(image_size, m.width, m.identity_dim, m.attribute_dim, m.style_dim, m.injection),
     }
 
 

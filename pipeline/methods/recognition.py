@@ -37,7 +37,7 @@ class Recognition(pl.LightningModule):
         optimizer.step()
         optimizer.zero_grad()
         self.batches_done += 1
-        self.log_dict(logged)
+        self.logged = logged
 
     def objective(self, batch: Labelled) -> tuple[Tensor, dict[str, Tensor]]:
         """What is minimized, and what is logged of it."""

@@ -50,12 +50,13 @@ class Generator(nn.Module):
         width: int,
         identity_dim: int,
         attribute_dim: int,
+        style_dim: int,
         injection: Literal["modulation", "concatenation"],
     ) -> None:
         super().__init__()
         sizes = [channels(image_size, width, r) for r in resolutions(image_size)]
         self.concatenate = injection == "concatenation"
-        style_dim = 0 if self.concatenate else 128
+        style_dim = 0 if self.concatenate else style_dim
         self.bottom_shape = (sizes[0], 4, 4)
         self.bottom = nn.Linear(attribute_dim + (identity_dim if self.concatenate else 0), sizes[0] * 16)
         self.style = (

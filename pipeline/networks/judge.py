@@ -23,7 +23,7 @@ class JudgeNetwork(nn.Module):
                 layers += [nn.MaxPool2d(2)]
         self.body = nn.Sequential(*layers, nn.Flatten())
         flat = sizes[-1] * (image_size // 16) ** 2
-        self.features = nn.Sequential(nn.Dropout(0.2), nn.Linear(flat, dim))
+        self.features = nn.Linear(flat, dim)
         self.head = nn.Linear(dim, num_identities, bias=False)
         self.attributes = nn.Sequential(nn.Linear(flat, dim), nn.ReLU(), nn.Linear(dim, num_attributes))
 

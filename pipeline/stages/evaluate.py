@@ -27,6 +27,7 @@ def run(data: Data, judge: Judge, synthesize: Synthesize, evaluate: Evaluate) ->
         true_grid = evaluation.true_grid(faces, people, synthesize)
         if true_grid is not None:
             write_png(w / "cases" / "truth.png", true_grid)
+            track.picture("evaluate/truth", true_grid, "the true answers to synthesize/grid")
 
         track.metrics(paths.EVALUATE_METRICS, values, evaluation.not_measured(values))
         work.publish(w / "cases", paths.CASES)

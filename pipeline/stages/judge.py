@@ -2,6 +2,7 @@
 
 from pipeline import paths, tracking, work
 from pipeline.applications import judging
+from pipeline.datasets.contact_sheet import contact_sheet
 from pipeline.datasets.shards import Faces
 from pipeline.params import Data, Judge
 from pipeline.training.trainer import Fit
@@ -16,6 +17,7 @@ def run(data: Data, judge: Judge) -> None:
         judging.make(data, judge, faces, fit, w / "model")
         verdicts = judging.scores(judging.load(data, judge, w / "model"), faces, "val")
 
+        track.picture("judge/faces", contact_sheet(faces, split="val"), "people it is checked on")
         track.metrics(paths.JUDGE_METRICS, verdicts)
         track.curve(paths.JUDGE_CURVE)
         work.publish(w / "model", paths.JUDGE)

@@ -5,7 +5,7 @@ import pytorch_lightning as pl
 from pipeline import paths, tracking, work
 from pipeline.applications.retrieval import top1_of_unseen
 from pipeline.datasets.augmentation import identity_augmentation
-from pipeline.datasets.labelled import LabelledBatches
+from pipeline.datasets.labelled import LabelledBatches, batch_picture
 from pipeline.datasets.shards import Faces
 from pipeline.methods import ipgan
 from pipeline.methods.recognition import Recognition
@@ -27,6 +27,7 @@ def run(data: Data, model: Model, pretrain: Recogniser) -> None:
         fit.run(Recognition(network, pretrain, model.normalized_features), batches)
         weights.save(w / "model", {"recogniser": network}, {"identities": len(batches.names)})
 
+        track.picture("pretrain/batch", batch_picture(batches), "what the recogniser is shown")
         track.metrics(paths.PRETRAIN_METRICS, {"pretrain/top1_val": top1_of_unseen(faces, "val", network)})
         track.curve(paths.PRETRAIN_CURVE)
         work.publish(w / "model", paths.RECOGNISER)

@@ -3,7 +3,10 @@
 import pytorch_lightning as pl
 
 from pipeline import paths, tracking, work
+from pipeline.applications.face_model import FaceModel
+from pipeline.datasets.contact_sheet import tiled
 from pipeline.datasets.pairs import PairBatches
+from pipeline.datasets.protocol import grid, protocol
 from pipeline.datasets.shards import Faces
 from pipeline.methods import ipgan
 from pipeline.params import Data, Losses, Model, Recogniser, Train
@@ -31,6 +34,9 @@ def run(data: Data, model: Model, pretrain: Recogniser, losses: Losses, train: T
         facts = {"identities": len(batches.names), "image_size": data.image_size, "source": data.source}
         weights.save(w / "model", trained, {**facts, "model": model.model_dump()})
 
+        people = protocol(faces, "val", 1)
+        subjects, samples = (faces.images(rows) for rows in grid(people, 6, 8))
+        track.picture("train/grid_val", tiled(FaceModel(w / "model", model).grid(subjects, samples)))
         track.metrics(paths.TRAIN_METRICS, fit.last)
         track.curve(paths.TRAIN_CURVE)
         work.publish(w / "model", paths.MODEL)

@@ -9,7 +9,7 @@ from torch import nn
 
 
 class Average(pl.Callback):
-    """Keeps averages of `networks` of the module; `best` has them once half a life has passed.
+    """Keeps averages of `networks` of the module, in `averages`.
 
     Lightning's own callback averages the whole module and counts every optimizer's steps.
 

@@ -1,5 +1,6 @@
 """Continuing after an interruption, exactly: the whole state of a fit, written now and then to the work folder."""
 
+import io
 import os
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytorch_lightning as pl
 import torch
 
 from pipeline.training.average import Average
+from pipeline.training.progress import Progress
 
 FILE = "state.ckpt"
 
@@ -21,11 +23,13 @@ class Resume(pl.Callback):
         folder: where; another process's half-written file never has the final name.
         every: batches between two writes.
         stop: batches of the whole fit, after which there is nothing to take up.
+        progress: written along, so that curves are whole.
         average: written along where there is one.
     """
 
-    def __init__(self, folder: Path, every: int, stop: int, average: Average | None = None) -> None:
-        self.file, self.every, self.stop, self.average = folder / FILE, every, stop, average
+    def __init__(self, folder: Path, every: int, stop: int, progress: Progress, average: Average | None = None) -> None:
+        self.file, self.every, self.stop = folder / FILE, every, stop
+        self.progress, self.average = progress, average
         self.state: dict[str, Any] | None = None
         if self.file.exists():
             self.state = torch.load(self.file, map_location="cpu", weights_only=True)
@@ -45,6 +49,7 @@ class Resume(pl.Callback):
         if self.average is not None:
             for name, network in self.average.averages.items():
                 network.load_state_dict(self.state["averages"][name])
+        self.progress.load_state_dict(self.state["progress"])
         self.state = None
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: Any, *_: Any) -> None:
@@ -56,8 +61,11 @@ class Resume(pl.Callback):
             "batches_done": done,
             "module": module.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in trainer.optimizers],
+            "progress": self.progress.state_dict(),
             "averages": {name: network.state_dict() for name, network in averages.items()},
         }
+        data = io.BytesIO()
+        torch.save(state, data)
         part = self.file.with_suffix(".part")
-        torch.save(state, part)
+        part.write_bytes(data.getbuffer())  # by us: a full disk is an OSError here, and anything in torch.save
         os.replace(part, self.file)

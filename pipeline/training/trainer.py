@@ -65,21 +65,21 @@ class Fit:
         self.images, self.batch_size, self.precision = images, batch_size, precision
         self.progress = Progress(record, batch_size, images)
         self.stop = max(1, images // batch_size)
-        self.resume = Resume(folder, CHECKPOINT_EVERY, self.stop, average)
+        self.resume = Resume(folder, CHECKPOINT_EVERY, self.stop, self.progress, average)
         # The average is moved before the state is written.
         self.callbacks: list[pl.Callback] = [c for c in (average, self.progress, self.resume) if c is not None]
 
     @property
     def last(self) -> dict[str, float]:
         """The last point of the curve."""
-        return dict(self.progress.last)
+        return dict(self.progress.points[-1][1])
 
     def run(self, module: pl.LightningModule, batches: Shareable) -> None:
         """Fit the module.
 
         Raises:
             UserError: the batch cannot be split over the processes.
-            SystemExit: 143, after SIGTERM.
+            SystemExit: 143, after SIGTERM; 0, when done, in all processes but the first.
         """
         settings = Settings.read()
         start = self.resume.batches_done
@@ -87,15 +87,20 @@ class Fit:
         def make(rank: int, world: int) -> DataLoader:
             return _by_step(batches.share(rank, world), start, self.stop, settings.workers)
 
+        trainer = self._trainer(settings)
         try:
-            self._trainer(settings).fit(_channels_last(module), datamodule=_Batches(make))
+            trainer.fit(_channels_last(module), datamodule=_Batches(make))
         except SIGTERMException:
             raise SystemExit(TERMINATED) from None
+        if not trainer.is_global_zero:
+            raise SystemExit(0)  # the first process alone scores and publishes
 
     def _trainer(self, settings: Settings) -> pl.Trainer:
         gpus = torch.cuda.device_count()
         devices = settings.devices or max(1, gpus)
         world = devices * settings.nodes
+        if gpus and devices > gpus:
+            raise UserError(f"FACET_DEVICES is {devices}, but there are {gpus} GPUs: set it to at most {gpus}")
         if self.batch_size % world:
             raise UserError(
                 f"batch_size {self.batch_size} cannot be split over {world} processes: change it in params.yaml, "

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialized
 from torch import nn
 
 from pipeline.errors import UserError
@@ -25,7 +25,8 @@ def save(folder: Path, networks: Mapping[str, nn.Module], facts: Mapping[str, An
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {f"{n}.{k}": t.contiguous() for n, net in networks.items() for k, t in net.state_dict().items()}
     part = folder / f"{FILE}.part"
-    save_file(tensors, part, metadata={"facet": json.dumps(dict(facts), sort_keys=True)})
+    # Written by us, so that a full disk is an OSError.
+    part.write_bytes(serialized(tensors, metadata={"facet": json.dumps(dict(facts), sort_keys=True)}))
     os.replace(part, folder / FILE)
 
 

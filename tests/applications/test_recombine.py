@@ -15,7 +15,7 @@ from pipeline.params import Model
 from pipeline.training import weights
 from tests.conftest import ROOT
 
-MODEL = Model(identity_dim=8, attribute_dim=4, width=4, injection="modulation", normalized_features=True)
+MODEL = Model(identity_dim=8, attribute_dim=4, width=4, style_dim=8, injection="modulation", normalized_features=True)
 
 
 def save_model(top, **facts):

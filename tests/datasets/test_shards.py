@@ -85,8 +85,10 @@ def test_an_empty_folder_is_no_data_set(tmp_path):
         Faces(tmp_path)
 
 
-def test_a_damaged_index_is_said(folder):
-    (folder / "index.parquet").write_bytes(b"PAR1 no")
+@pytest.mark.parametrize("damage", [lambda data: b"PAR1 no", lambda data: data[:-30] + b"x" * 22 + data[-8:]])
+def test_a_damaged_index_is_said(folder, damage):
+    file = folder / "index.parquet"
+    file.write_bytes(damage(file.read_bytes()))
     with pytest.raises(ShardError, match="damaged"):
         Faces(folder)
 

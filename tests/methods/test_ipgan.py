@@ -39,7 +39,9 @@ PRETRAIN = Recogniser(seed=0, images=80, batch_size=4, learning_rate=1e-3, margi
 
 
 def method(weights=PAPER_WEIGHTS, injection="concatenation", normalized=False, **train):
-    model = Model(identity_dim=8, attribute_dim=4, width=4, injection=injection, normalized_features=normalized)
+    model = Model(
+        identity_dim=8, attribute_dim=4, width=4, style_dim=8, injection=injection, normalized_features=normalized
+    )
     recogniser = ipgan.recogniser(model, 32, 3)
     schedule = TRAIN.model_copy(update=train)
     return ipgan.build(model, PRETRAIN, weights, schedule, 32, 3, recogniser.state_dict())

@@ -37,7 +37,9 @@ _Cut = Callable[[Path], tuple[np.ndarray, np.ndarray]]  # photograph -> crop and
 def open_source(data: Data, detector: Callable[[], Detector], workers: int) -> Source:
     """The folder of people that params name, read by one process."""
     p = data.photos
-    return photos(Path(data.path), p.shares.model_dump(), data.image_size, detector(), p.min_face_pixels)
+    path = Path(data.path)
+    check_folder(path)  # before a detector is asked for
+    return photos(path, p.shares.model_dump(), data.image_size, detector(), p.min_face_pixels)
 
 
 def split_of(identity: str, shares: Mapping[str, float]) -> str:
@@ -73,14 +75,23 @@ def photos(path: Path, shares: Mapping[str, float], image_size: int, detect: Det
     Raises:
         UserError: at once if there are no person folders; at the end if no face could be used.
     """
-    if not path.is_dir():
-        raise UserError(f"{path} is no folder; data.path should name one with a folder for each person")
+    check_folder(path)
     root = Path(os.path.realpath(path))
-    if not any(entry.is_dir() for entry in _visible(root)):
-        raise UserError(f"{path} holds no folders; put each person's photographs into a folder of their own")
     _check_shares(shares)
     cut = partial(_cut, image_size=image_size, detect=detect, min_face=min_face)
     return _people(path, root, shares, cut)
+
+
+def check_folder(path: Path) -> None:
+    """Refuse what holds no folders of people.
+
+    Raises:
+        UserError: it is missing, or has no folder in it.
+    """
+    if not path.is_dir():
+        raise UserError(f"{path} is no folder; data.path should name one with a folder for each person")
+    if not any(entry.is_dir() for entry in _visible(Path(os.path.realpath(path)))):
+        raise UserError(f"{path} holds no folders; put each person's photographs into a folder of their own")
 
 
 def subject_face(path: Path, detect: Detector, image_size: int) -> SubjectFace:
