@@ -39,7 +39,10 @@ class Recogniser(nn.Module):
 
 
 class AttributeEncoder(nn.Module):
-    """A: raw pixels => mu, logvar [B, attribute_dim] each."""
+    """A: raw pixels => mu, logvar [B, attribute_dim] each.
+
+    Beside the convolutions, a linear map of the image at 8x8 pixels: colours and large shapes are learned at once.
+    """
 
     def __init__(self, image_size: int, width: int, attribute_dim: int) -> None:
         super().__init__()
@@ -50,9 +53,10 @@ class AttributeEncoder(nn.Module):
             layers += [nn.Conv2d(i, o, 4, stride=2, padding=1), norm(o), nn.LeakyReLU(0.2)]
         self.body = nn.Sequential(*layers, nn.Flatten())
         self.head = nn.Linear(sizes[-1] * 16, 2 * attribute_dim)
+        self.overview = nn.Sequential(nn.AdaptiveAvgPool2d(8), nn.Flatten(), nn.Linear(3 * 64, 2 * attribute_dim))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        mu, logvar = at_least_float32(self.head(self.body(x))).chunk(2, dim=1)
+        mu, logvar = at_least_float32(self.head(self.body(x)) + self.overview(x)).chunk(2, dim=1)
         # A variance below exp(-8) or above exp(4) is rounding error or explosion, never information.
         return mu, logvar.clamp(-8, 4)
 

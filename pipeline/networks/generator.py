@@ -9,6 +9,10 @@ from torch.nn.functional import conv2d, interpolate, layer_norm, leaky_relu
 
 from pipeline.networks.blocks import at_least_float32, channels, resolutions
 
+GAIN = 2**0.5  # keeps the variance through a leaky ReLU; without it z is drowned by the shifts ten layers on
+STYLE_GAIN = 0.3  # on what the style adds: it reaches every layer at once, so a step in it has to be a small one
+PIXEL_GAIN = 0.2  # on the first weights of the image outputs, so that their sum starts inside tanh's range
+
 
 class ModulatedConv(nn.Module):
     """3x3 convolution whose input channels are scaled by a style and whose output variance is restored.
@@ -20,28 +24,29 @@ class ModulatedConv(nn.Module):
     def __init__(self, i: int, o: int, style_dim: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(o, i, 3, 3) / (9 * i) ** 0.5)
+        self.bias = nn.Parameter(torch.zeros(o))
         self.scale = nn.Linear(style_dim, i) if style_dim else None
-        self.shift = nn.Linear(style_dim, o) if style_dim else nn.Linear(1, o)
-        if self.scale is not None:
-            nn.init.ones_(self.scale.bias)
+        self.shift = nn.Linear(style_dim, o) if style_dim else None
 
     def forward(self, x: Tensor, style: Tensor | None) -> Tensor:
-        if self.scale is None or style is None:
-            s = self.weight.new_ones(x.shape[0], x.shape[1])
-            shift = self.shift(self.weight.new_zeros(x.shape[0], 1))
-        else:
-            s, shift = at_least_float32(self.scale(style)), self.shift(style)
+        s, shift = self.weight.new_ones(x.shape[0], x.shape[1]), self.bias
+        if style is not None and self.scale is not None and self.shift is not None:
+            s = 1 + STYLE_GAIN * at_least_float32(self.scale(style))
+            shift = shift + STYLE_GAIN * self.shift(style)
         demodulation = (s.square() @ self.weight.square().sum(dim=(2, 3)).T + 1e-8).rsqrt()
         x = conv2d(x * s.to(x.dtype)[:, :, None, None], self.weight, padding=1)
-        x = x * demodulation.to(x.dtype)[:, :, None, None] + shift.to(x.dtype)[:, :, None, None]
-        return leaky_relu(x, 0.2)
+        x = x * demodulation.to(x.dtype)[:, :, None, None] + shift.to(x.dtype).reshape(-1, x.shape[1], 1, 1)
+        return GAIN * leaky_relu(x, 0.2)
 
 
 class Generator(nn.Module):
     """f_I [B, identity_dim], z [B, attribute_dim] => raw pixels in [-1, 1].
 
-    With `concatenation` (the paper) both enter as one vector at the bottom. With `modulation` z alone does, and f_I
-    scales and shifts the channels of every convolution through a map of two layers.
+    With `concatenation` (the paper) both enter as one vector at the bottom. With `modulation` z alone enters there,
+    and both scale and shift the channels of every convolution through a map of two layers.
+
+    Each resolution adds its part to the image, as in StyleGAN2: the short way from z to colours and large shapes
+    is what makes a few thousand steps enough.
     """
 
     def __init__(
@@ -55,30 +60,41 @@ class Generator(nn.Module):
     ) -> None:
         super().__init__()
         sizes = [channels(image_size, width, r) for r in resolutions(image_size)]
-        self.concatenate = injection == "concatenation"
-        style_dim = 0 if self.concatenate else style_dim
+        both = identity_dim + attribute_dim
+        self.modulated = injection == "modulation"
+        style_dim = style_dim if self.modulated else 0
         self.bottom_shape = (sizes[0], 4, 4)
-        self.bottom = nn.Linear(attribute_dim + (identity_dim if self.concatenate else 0), sizes[0] * 16)
-        self.style = (
-            None
-            if self.concatenate
-            else nn.Sequential(
-                nn.Linear(identity_dim, style_dim), nn.SiLU(), nn.Linear(style_dim, style_dim), nn.SiLU()
-            )
-        )
+        self.bottom = nn.Linear(attribute_dim if self.modulated else both, sizes[0] * 16)
+        self.style = _style(both, style_dim) if self.modulated else None
         self.first = ModulatedConv(sizes[0], sizes[0], style_dim)
-        pairs = list(pairwise(sizes))
         # Narrow first, enlarge, then convolve: the wide tensor is never held at the larger size.
-        self.narrow = nn.ModuleList(ModulatedConv(i, o, style_dim) for i, o in pairs)
-        self.refine = nn.ModuleList(ModulatedConv(o, o, style_dim) for _, o in pairs)
-        self.pixels = nn.Conv2d(sizes[-1], 3, 3, padding=1)
+        self.narrow = nn.ModuleList(ModulatedConv(i, o, style_dim) for i, o in pairwise(sizes))
+        self.refine = nn.ModuleList(ModulatedConv(o, o, style_dim) for o in sizes[1:])
+        self.pixels = nn.ModuleList(_pixels(size) for size in sizes)
 
     def forward(self, f_I: Tensor, z: Tensor) -> Tensor:
-        style = None if self.style is None else self.style(layer_norm(f_I, f_I.shape[1:]))
-        bottom = torch.cat([f_I, z], dim=1) if self.concatenate else z
-        x = self.bottom(bottom).view(-1, *self.bottom_shape).to(memory_format=torch.channels_last)
-        x = self.first(leaky_relu(x, 0.2), style)
-        for narrow, refine in zip(self.narrow, self.refine, strict=True):
+        style = None
+        if self.style is not None:
+            style = self.style(torch.cat([layer_norm(f_I, f_I.shape[1:]), z], dim=1))
+        x = self.bottom(z if self.modulated else torch.cat([f_I, z], dim=1))
+        x = x.view(-1, *self.bottom_shape).to(memory_format=torch.channels_last)
+        x = self.first(GAIN * leaky_relu(x, 0.2), style)
+        first, *others = self.pixels
+        image = at_least_float32(first(x))
+        for narrow, refine, pixels in zip(self.narrow, self.refine, others, strict=True):
             x = interpolate(narrow(x, style), scale_factor=2, mode="nearest")
             x = refine(x, style)
-        return at_least_float32(self.pixels(x)).tanh()
+            image = interpolate(image, scale_factor=2, mode="bilinear") + at_least_float32(pixels(x))
+        return image.tanh()
+
+
+def _style(i: int, o: int) -> nn.Module:
+    return nn.Sequential(nn.Linear(i, o), nn.SiLU(), nn.Linear(o, o), nn.SiLU())
+
+
+def _pixels(i: int) -> nn.Conv2d:
+    """What a resolution adds to the image."""
+    layer = nn.Conv2d(i, 3, 1)
+    for parameter in layer.parameters():
+        parameter.data *= PIXEL_GAIN
+    return layer
