@@ -57,7 +57,7 @@ def test_a_contradiction_is_named(tmp_path, right, wrong, message):
 
 
 def test_every_problem_is_reported_at_once_contradictions_too(tmp_path):
-    changes = [("gallery: 5", "gallery: x"), ("image_size: 64", "image_size: 65"), ("beta1: 0.5", "beta2: 0.5")]
+    changes = [("gallery: 5", "gallery: x"), ("image_size: 64", "image_size: 65"), ("beta1: 0.9", "beta2: 0.9")]
     changes += [("normalized_features: true", "normalized_features: false")]
     lines = problems(tmp_path, *changes)
     assert [line.split(":")[0] for line in sorted(lines)] == [
@@ -70,7 +70,7 @@ def test_every_problem_is_reported_at_once_contradictions_too(tmp_path):
 
 
 def test_exponent_without_a_dot_is_a_number():
-    assert load_params(ROOT / "params.yaml").train.learning_rate == 1e-3
+    assert load_params(ROOT / "params.yaml").pretrain.learning_rate == 1e-3
 
 
 @pytest.mark.parametrize("content", ["a: [1", "just words", "", "- 1\n- 2"])

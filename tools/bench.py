@@ -98,11 +98,16 @@ def step(precision: torch.dtype, batch_size: int, size: int) -> Callable[[], obj
 
 def training() -> Pair:
     """One step of all networks with params.yaml, forward, backward and update."""
-    size = load_params(ROOT / "params.yaml").data.image_size
+    params = load_params(ROOT / "params.yaml")
+    size, batch_size = params.data.image_size, params.train.batch_size
     return Pair(
-        "images", 48, "train step, bf16", step(torch.bfloat16, 48, size),
-        "train step, float32", step(torch.float32, 48, size),
-    )  # fmt: skip
+        "images",
+        batch_size,
+        "train step, bf16",
+        step(torch.bfloat16, batch_size, size),
+        "train step, float32",
+        step(torch.float32, batch_size, size),
+    )
 
 
 def distance() -> Pair:

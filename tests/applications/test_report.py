@@ -32,6 +32,8 @@ METRICS = {
         "identity/top1_sample": 0.0208,
         "not_measured": {"realism/fid": ["evaluate.inception is off"]},
         "realism/fd_judge": 88.31,
+        "realism/images": 768,
+        "realism/images_real": 768,
         "truth/psnr": 21.43,
         "truth/ssim": 0.748,
     },

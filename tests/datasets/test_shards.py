@@ -73,6 +73,7 @@ def test_a_full_disk_leaves_no_half_shard_under_its_final_name(tmp_path):
 
     with pytest.raises(OSError, match="No space"), ShardWriter(tmp_path, "faces") as writer:  # noqa: PT012
         writer.add("k0", images(1)[0], {})
+        writer._tar.fileobj.close()
         writer._tar.fileobj = FullDisk()
         writer.add("k1", images(1)[0], {})
     assert list(tmp_path.iterdir()) == []
