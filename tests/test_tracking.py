@@ -74,7 +74,7 @@ def tracked(tmp_path_factory):
         Path("dvc.yaml").write_text("stages: {judge: {deps: [data/faces]}}")
         Path("dvc.lock").write_text("stages: {prepare: {outs: [{path: data/faces, md5: abc.dir}]}}")
         Image.fromarray(np.zeros((4, 6, 3), np.uint8)).save("grid.png")
-        sections = (Recogniser(**RECOGNISER), Judge(**RECOGNISER, width=8, attribute_weight=1.0))
+        sections = (Recogniser(**RECOGNISER), Judge(**RECOGNISER, width=8, features_dim=16, attribute_weight=1.0))
         with tracking.run("judge", *sections) as run:
             run.log({"train/L_GR": torch.tensor(0.123456789)}, images=200)
             run.log({"val/top1": 0.5}, images=200)
