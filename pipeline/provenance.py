@@ -70,12 +70,8 @@ def _md5(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "md5").hexdigest()
     files = {file.relative_to(path).as_posix(): file for file in path.rglob("*") if file.is_file() and _tracked(file)}
-    listing = [{"md5": _md5(file), "relpath": name} for name, file in sorted(files.items(), key=_by_parts)]
+    listing = [{"md5": _md5(file), "relpath": name} for name, file in sorted(files.items())]
     return hashlib.md5(json.dumps(listing, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + ".dir"
-
-
-def _by_parts(entry: tuple[str, Path]) -> tuple[str, ...]:
-    return tuple(entry[0].split("/"))
 
 
 def _tracked(file: Path) -> bool:

@@ -2,8 +2,11 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -11,13 +14,14 @@ from tests.conftest import ROOT, unavailable
 
 
 @pytest.fixture(scope="module")
-def london(tmp_path_factory):
+def london():
     """A finished smoke run on the London set: its clone."""
     folder = os.path.realpath(os.environ.get("FACET_SHARED") or ROOT.parent / "shared")
     photographs = os.path.join(folder, "faces", "london")
     if not os.path.isdir(photographs):
         unavailable("shared", f"{photographs} is not here; FACET_SHARED can name another place")
-    place = tmp_path_factory.mktemp("london")
+    # Not pytest's folder for temporary files: that path is too long for the sockets of some libraries.
+    place = Path(tempfile.mkdtemp(prefix="facet-london-"))
     env = {
         "PATH": os.environ["PATH"],
         "HOME": str(place),
@@ -30,7 +34,8 @@ def london(tmp_path_factory):
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, (done.stdout + done.stderr)[-5000:]
     (clone,) = place.glob("facet-smoke-*/facet")
-    return clone
+    yield clone
+    shutil.rmtree(place, ignore_errors=True)
 
 
 def metrics(clone, stage):
