@@ -26,7 +26,7 @@ from pipeline.datasets import heads
 from pipeline.datasets.pairs import Pairs
 from pipeline.datasets.shards import Faces, ShardWriter
 from pipeline.methods import ipgan
-from pipeline.metrics.realism import Gaussian, frechet_distance
+from pipeline.metrics.realism import Gaussian, fit, frechet_distance
 from pipeline.params import load_params
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -115,8 +115,7 @@ def distance() -> Pair:
     import scipy.linalg
 
     def gaussian(seed: int) -> Gaussian:
-        x = torch.randn(2000, 512, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-        return Gaussian(x.mean(0), torch.cov(x.T))
+        return fit(torch.randn(2000, 512, generator=torch.Generator().manual_seed(seed), dtype=torch.float64))
 
     a, b = gaussian(0), gaussian(1)
     product = (a.covariance @ b.covariance).numpy()
