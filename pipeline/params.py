@@ -169,6 +169,8 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
         raw = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ParamsError(f"{path} is not here; run the command in the project's top folder") from None
+    except OSError as error:
+        raise ParamsError(f"{path}: cannot be read ({error.strerror}); `git checkout {path}` restores it") from None
     except (YAMLError, UnicodeDecodeError) as error:
         raise ParamsError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     problems = []

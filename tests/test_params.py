@@ -81,6 +81,12 @@ def test_what_is_no_params_file_is_refused_in_a_sentence(tmp_path, content):
         load_params(path)
 
 
+def test_a_folder_in_its_place_is_refused_in_a_sentence(tmp_path):
+    (tmp_path / "params.yaml").mkdir()
+    with pytest.raises(ParamsError, match=r"params\.yaml: cannot be read .*git checkout"):
+        load_params(tmp_path / "params.yaml")
+
+
 def test_the_command_line_says_it_without_a_traceback_and_exits_with_2(tmp_path):
     (tmp_path / "params.yaml").write_text(COMMITTED.replace("gallery: 5", "gallery: many"))
     command = [sys.executable, "-m", "pipeline", "evaluate"]
