@@ -1,7 +1,8 @@
 """Where a stage builds before it publishes: a folder that is no output, named by all that determines the result.
 
-DVC deletes a stage's outputs before it runs the stage. So a stage builds in a folder STAGE/FINGERPRINT of `.facet/work`,
-picks up what an interrupted run of the same fingerprint left there, and moves its results to their final names at the end.
+DVC deletes a stage's outputs before it runs the stage. So a stage builds in a folder STAGE/FINGERPRINT of
+`.facet/work`, picks up what an interrupted run of the same fingerprint left there, and moves its results to their
+final names at the end.
 """
 
 import errno
