@@ -4,6 +4,8 @@ Every function returns a scalar: summed over the features of a sample, averaged 
 caller's. Symbols are the paper's.
 """
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, cross_entropy, one_hot, softplus
@@ -30,20 +32,51 @@ def kl(mu: Tensor, logvar: Tensor) -> Tensor:
     return 0.5 * (mu.square() + logvar.exp() - logvar - 1).sum(dim=1).mean()
 
 
-def half_squared_distance(a: Tensor, b: Tensor) -> Tensor:
+def half_squared_distance(a: Tensor, b: Tensor, focus: Tensor | None = None) -> Tensor:
     """Half the squared L2 distance: L_GR on images, L_GD and L_GC on features.
+
+    Args:
+        a: [B, ...].
+        b: of the same shape.
+        focus: weight of each place, of mean 1; broadcast over the images. None: all weigh the same.
 
     Raises:
         ValueError: the shapes differ (broadcasting would hide a mistake).
     """
     _same_shape(a, b)
-    return 0.5 * (_full(a) - _full(b)).square().flatten(1).sum(dim=1).mean()
+    squares = (_full(a) - _full(b)).square()
+    return 0.5 * (squares if focus is None else focus * squares).flatten(1).sum(dim=1).mean()
 
 
-def absolute_distance(a: Tensor, b: Tensor) -> Tensor:
+def absolute_distance(a: Tensor, b: Tensor, focus: Tensor | None = None) -> Tensor:
     """L_GA, ours: the L1 distance of two images; keeps edges that a squared distance lets blur."""
     _same_shape(a, b)
-    return (_full(a) - _full(b)).abs().flatten(1).sum(dim=1).mean()
+    differences = (_full(a) - _full(b)).abs()
+    return (differences if focus is None else focus * differences).flatten(1).sum(dim=1).mean()
+
+
+def face_focus(image_size: int, strength: float) -> Tensor:
+    """Weights of an aligned crop's pixels, ours: a Gaussian bump of `strength` over the face, on top of 1.
+
+    float32 [S, S] with a mean of 1, so that a weight on the whole image keeps its meaning. The bump stands between
+    eyes and mouth of the template (datasets/alignment.py) and has a standard deviation of 0.22 crops.
+    """
+    at = (torch.arange(image_size) + 0.5) / image_size
+    x, y = (at - 0.5) / 0.22, (at - 0.54) / 0.22
+    weights = 1 + strength * torch.exp(-0.5 * (x[None, :].square() + y[:, None].square()))
+    return weights / weights.mean()
+
+
+def confusion(scores: Tensor, c: Tensor) -> Tensor:
+    """L_AQ, ours: log P_Q(c given z), so that who minimizes it hides the person from Q.
+
+    Bounded below where Q is half a nat worse than a guess: there is nothing left to hide, and no reason to mislead.
+
+    Args:
+        scores: logits of Q, [B, identities].
+        c: identity of the sample, int64 [B].
+    """
+    return -cross_entropy(_full(scores), c).clamp(max=math.log(scores.shape[1]) + 0.5)
 
 
 def cosine_distance(a: Tensor, b: Tensor) -> Tensor:

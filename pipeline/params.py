@@ -108,14 +108,22 @@ class Losses(Section):
 
     reconstruction: float = Field(ge=0, description="L_GR (paper: 1)")
     absolute: float = Field(ge=0, description="L_GA, absolute differences beside L_GR (paper: 0)")
+    focus: float = Field(ge=0, description="how much more a pixel of the face weighs in L_GR and L_GA (paper: 0)")
     cross: float = Field(
         ge=0, le=1, description="lambda: factor of L_GR and L_GA for a pair of two people (paper: 0.1)"
     )
     kl: float = Field(ge=0, description="L_KL (paper: 1)")
     feature_C: float = Field(ge=0, description="L_GC (paper: 1)")
     feature_C_distance: Literal["squared", "cosine"] = Field(description="distance in L_GC (paper: squared)")
+    feature_C_pairs: Literal["all", "cross"] = Field(
+        description="L_GC for every pair (paper: all), or only where nothing else shows the right person"
+    )
+    feature_C_blur: float = Field(
+        ge=0, le=8, description="C sees x' through a Gaussian of so many pixels in L_GC (paper: 0)"
+    )
     feature_D: float = Field(ge=0, description="L_GD (paper: 1)")
     adversarial: float = Field(ge=0, description="L_adv for G beside L_GD (paper: 0)")
+    confusion: float = Field(ge=0, description="L_AQ: A hides the person from a classifier Q of z (paper: 0)")
     attributes_follow: Literal["reconstruction", "generator"] = Field(
         description="A learns from L_KL and L_GR (paper: reconstruction) or from L_KL and all that G learns from"
     )
@@ -126,11 +134,14 @@ class Train(Section):
     images: int = Field(ge=1, description="sample images seen")
     batch_size: int = Field(ge=2, description="pairs in a step, over all processes")
     learning_rate: float = Field(gt=0, description="Adam")
-    learning_rate_schedule: Literal["constant", "linear"] = Field(description="linear: falls to 0 at the end")
+    learning_rate_schedule: Literal["constant", "linear"] = Field(
+        description="linear: a short rise, then down to 0 at the end"
+    )
     beta1: float = Field(ge=0, lt=1, description="Adam's decay of the mean gradient")
     same_pairs: Literal["image", "person"] = Field(
-        description="every other batch: x_a is x_s (paper: image), or another image of the same person"
+        description="x_a of a batch of one person is x_s itself (paper: image), or another image of the same person"
     )
+    cross_every: int = Field(ge=2, description="one batch in so many pairs two people (paper: 2, every other)")
     recognisers: Literal["frozen", "joint"] = Field(description="I and C after pretrain (paper: joint)")
     average_images: int = Field(ge=0, description="half-life of the averaged generator, in images; 0: not averaged")
     precision: Literal["32-true", "bf16-mixed"] = Field(description="arithmetic of the forward passes")

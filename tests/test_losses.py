@@ -45,6 +45,26 @@ def test_distance_does_not_depend_on_batch_size():
     torch.testing.assert_close(sum(halves) / 2, losses.half_squared_distance(a, b))
 
 
+@pytest.mark.parametrize("loss", [losses.half_squared_distance, losses.absolute_distance])
+def test_a_focus_counts_the_face_more_and_the_whole_the_same(loss):
+    focus = losses.face_focus(16, 4.0)
+    a, middle, corner = (torch.zeros(1, 3, 16, 16) for _ in range(3))
+    middle[:, :, 8, 8] = corner[:, :, 0, 0] = 1
+    assert loss(a, middle, focus) > 3 * loss(a, corner, focus)
+    assert loss(a, a + 1, focus) == pytest.approx(float(loss(a, a + 1)))
+
+
+def test_no_focus_weighs_every_pixel_the_same():
+    torch.testing.assert_close(losses.face_focus(16, 0.0), torch.ones(16, 16))
+
+
+def test_confusion_is_lowest_where_nothing_can_be_told():
+    c = torch.tensor([0, 1])
+    told, guessed, misled = torch.eye(2) * 9, torch.zeros(2, 2), torch.eye(2).flip(0) * 9
+    assert losses.confusion(told, c) > losses.confusion(guessed, c) == pytest.approx(-math.log(2))
+    assert losses.confusion(misled, c) == pytest.approx(-math.log(2) - 0.5)
+
+
 def test_cosine_distance_of_same_orthogonal_and_opposite():
     a = torch.tensor([[2.0, 0.0], [1.0, 0.0], [1.0, 0.0]])
     b = torch.tensor([[5.0, 0.0], [0.0, 3.0], [-4.0, 0.0]])

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import cycle
 from pathlib import Path
 from typing import NamedTuple
 
@@ -86,12 +87,14 @@ def step(precision: torch.dtype, batch_size: int, size: int) -> Callable[[], obj
     method.manual_backward = lambda loss, **kwargs: loss.backward(**kwargs)
     x_s, x_a = (torch.rand(batch_size, 3, size, size).to(memory_format=torch.channels_last) for _ in range(2))
     noise = torch.randn(batch_size, params.model.attribute_dim)
-    pairs = Pairs(x_s, x_a, torch.zeros(batch_size, dtype=torch.int64), noise, True)
+    c = torch.zeros(batch_size, dtype=torch.int64)
+    cross = cycle(step == 0 for step in range(params.train.cross_every))
 
     def run() -> None:
+        pairs = Pairs(x_s, x_a, c, c, noise, same=not next(cross))
         with torch.autocast("cpu", precision, enabled=precision != torch.float32):
             terms = method.terms(pairs)
-        method.update(terms, method.objectives(same=True))
+        method.update(terms, method.objectives(pairs.same))
 
     return run
 

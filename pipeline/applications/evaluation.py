@@ -32,7 +32,7 @@ class Material(NamedTuple):
     subject_rows: np.ndarray  # int64 [B], in `faces`
     sample_rows: np.ndarray  # int64 [B], in `faces`
     said: Verdict  # the judge, of `outputs`
-    real_rows: np.ndarray  # int64 [N], probes and gallery
+    real_rows: np.ndarray  # int64 [N], the gallery, then the probes
     said_real: Verdict  # the judge, of `real_rows`
 
 
@@ -50,13 +50,13 @@ def gather(court: Court, faces: Faces, people: Protocol, synthesized: Faces) -> 
     )
 
 
-def identity(court: Court, m: Material) -> tuple[dict[str, float], Column]:
+def identity(m: Material) -> tuple[dict[str, float], Column]:
     """`identity/*`: is it the subject, by nearest neighbour among real photographs."""
-    among = judged_gallery(court.judge, m.faces, m.people)
+    shown, person_shown = labelled(m.people.gallery)
+    _, person = labelled(m.people.probes)
+    among, seen = judged_gallery(m.said_real.part(0, len(shown)), person_shown), m.said_real.part(len(shown))
     features, found = torch.from_numpy(m.said.features), torch.from_numpy(m.said.found)
     subject, sample = _people(m, m.subject_rows), _people(m, m.sample_rows)
-    probes, person = labelled(m.people.probes)
-    seen = court.judge(m.faces.images(probes))
 
     metric = IdentityRetrieval(among)
     metric.update(features, subject, found, sample)

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.datasets.pairs import to_tensor
-from pipeline.datasets.protocol import Protocol, protocol
+from pipeline.datasets.protocol import protocol
 from pipeline.datasets.shards import Faces
 from pipeline.judges.verdict import Judge, Verdict
 from pipeline.metrics.identity import Gallery, found_first, gallery
@@ -19,13 +19,15 @@ def labelled(rows: list[np.ndarray]) -> tuple[np.ndarray, Tensor]:
     return np.concatenate(rows), torch.from_numpy(people)
 
 
-def judged_gallery(judge: Judge, faces: Faces, people: Protocol) -> Gallery:
+def judged_gallery(verdict: Verdict, person: Tensor) -> Gallery:
     """The people of a protocol as the judge sees them; a photograph without a found face does not count.
 
     Where none of a person's photographs shows the judge a face, zeros stand for them, with a cosine of 0 to everyone.
+
+    Args:
+        verdict: of the photographs of the gallery.
+        person: whose each is, int64 [B].
     """
-    rows, person = labelled(people.gallery)
-    verdict = judge(faces.images(rows))
     features = torch.from_numpy(np.where(verdict.found[:, None], verdict.features, 0))
     return gallery(features, person)
 
@@ -33,9 +35,10 @@ def judged_gallery(judge: Judge, faces: Faces, people: Protocol) -> Gallery:
 def top1_real(judge: Judge, faces: Faces, split: str, photographs: int = GALLERY) -> float:
     """Share of the probes of a split whose nearest person is the right one."""
     people = protocol(faces, split, photographs)
-    rows, person = labelled(people.probes)
-    verdict = judge(faces.images(rows))
-    among = judged_gallery(judge, faces, people)
+    shown, person_shown = labelled(people.gallery)
+    probes, person = labelled(people.probes)
+    among = judged_gallery(judge(faces.images(shown)), person_shown)
+    verdict = judge(faces.images(probes))
     hits = found_first(torch.from_numpy(verdict.features), person, torch.from_numpy(verdict.found), among)
     return float(hits.float().mean())
 

@@ -5,9 +5,9 @@ import math
 import cv2
 import numpy as np
 
-# Fractions of the crop: eyes, nose tip, mouth corners, image left first. The frame shows the whole head with
-# its hair, and some background, which belongs to the attributes. Rendered heads are drawn in it too.
-TEMPLATE = np.array([(0.38, 0.45), (0.62, 0.45), (0.50, 0.567), (0.40, 0.6875), (0.60, 0.6875)], dtype=np.float32)
+# Fractions of the crop: eyes, nose tip, mouth corners, image left first. The frame shows the head with its hair
+# and some background, which belongs to the attributes. Rendered heads are drawn in it too.
+TEMPLATE = np.array([(0.354, 0.415), (0.646, 0.415), (0.50, 0.557), (0.378, 0.704), (0.622, 0.704)], dtype=np.float32)
 
 
 def pixels(template: np.ndarray, image_size: int) -> np.ndarray:

@@ -17,6 +17,7 @@ class Pairs(NamedTuple):
     x_s: Tensor
     x_a: Tensor
     c: Tensor  # identity of x_s, int64 [b]
+    c_a: Tensor  # identity of x_a, int64 [b]
     noise: Tensor  # standard normal, float32 [b, noise_dim]
     same: bool  # x_a shows the person of x_s
 
@@ -32,7 +33,7 @@ def to_images(x: Tensor) -> np.ndarray:
 
 
 class PairBatches(Dataset[Pairs]):
-    """Step => the pairs of that step: of one person at even steps, of two people at odd ones.
+    """Step => the pairs of that step: of two people at one step in `cross_every`, else of one person.
 
     Args:
         faces: the images.
@@ -41,6 +42,7 @@ class PairBatches(Dataset[Pairs]):
         noise_dim: size of z.
         seed: another seed is another order.
         same_pairs: `image`: x_a is x_s (the paper); `person`: another image of the same person where there is one.
+        cross_every: 2 alternates (the paper).
     """
 
     def __init__(
@@ -51,12 +53,13 @@ class PairBatches(Dataset[Pairs]):
         noise_dim: int,
         seed: int,
         same_pairs: str,
+        cross_every: int,
     ) -> None:
         self.faces, self.rows = faces, rows
         self.names, self.labels = np.unique(faces.column("identity")[rows], return_inverse=True)
         self.of_person = [np.flatnonzero(self.labels == i) for i in range(len(self.names))]
         self.batch_size, self.noise_dim, self.seed = batch_size, noise_dim, seed
-        self.same_pairs = same_pairs
+        self.same_pairs, self.cross_every = same_pairs, cross_every
         self.rank, self.world = 0, 1
 
     def share(self, rank: int, world: int) -> Self:
@@ -68,12 +71,13 @@ class PairBatches(Dataset[Pairs]):
     def __getitem__(self, step: int) -> Pairs:
         rng = np.random.default_rng([self.seed, step])
         s = rng.integers(len(self.rows), size=self.batch_size)
-        same = step % 2 == 0
+        same = step % self.cross_every != self.cross_every - 1
         a = self._same(s, rng) if same else rng.integers(len(self.rows), size=self.batch_size)
         noise = rng.standard_normal((self.batch_size, self.noise_dim), dtype=np.float32)
         mine = slice(self.rank * self.batch_size // self.world, (self.rank + 1) * self.batch_size // self.world)
         x_s, x_a = (to_tensor(self.faces.images(self.rows[i[mine]])) for i in (s, a))
-        return Pairs(x_s, x_a, torch.from_numpy(self.labels[s[mine]]), torch.from_numpy(noise[mine]), same)
+        c, c_a = (torch.from_numpy(self.labels[i[mine]]) for i in (s, a))
+        return Pairs(x_s, x_a, c, c_a, torch.from_numpy(noise[mine]), same)
 
     def _same(self, s: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         if self.same_pairs == "image":

@@ -13,5 +13,11 @@ class Verdict(NamedTuple):
     attributes: dict[str, np.ndarray]  # name -> float32 [B], in the attribute's own unit; yes/no as a probability
     found: np.ndarray  # bool [B]; False where no face was found, which counts as a failure of the image
 
+    def part(self, start: int, stop: int | None = None) -> "Verdict":
+        """What it says of some of the images."""
+        rows = slice(start, stop)
+        attributes = {name: values[rows] for name, values in self.attributes.items()}
+        return Verdict(self.features[rows], attributes, self.found[rows])
+
 
 Judge = Callable[[np.ndarray], Verdict]  # uint8 [B, S, S, 3] RGB aligned crops -> Verdict

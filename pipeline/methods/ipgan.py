@@ -1,25 +1,28 @@
-"""IP-GAN: how five networks learn from each other (Bao et al. 2018, arXiv:1803.11182, Algorithm 1).
+"""IP-GAN: how its networks learn from each other (Bao et al. 2018, arXiv:1803.11182, Algorithm 1).
 
 Read top-down: `terms` computes the paper's losses, `objectives` says who minimizes which of them, `update` does it.
 Where params depart from the paper (params.yaml, profiles/paper), the departure is marked here with "ours".
 """
 
+import math
 from collections.abc import Mapping
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import conv2d, pad
 from torch.optim import Adam
 
 from pipeline import losses
 from pipeline.datasets.pairs import Pairs
-from pipeline.networks import AttributeEncoder, Discriminator, Generator, Recogniser
+from pipeline.networks import AttributeEncoder, CodeClassifier, Discriminator, Generator, Recogniser
 from pipeline.networks.encoders import sampled
 from pipeline.params import Losses, Model, Train
 from pipeline.params import Recogniser as Pretrain
 from pipeline.training.gradients import average_gradients
 
-NETWORKS = ("identity", "classifier", "discriminator", "attributes", "generator")
+NETWORKS = ("identity", "classifier", "discriminator", "code_classifier", "attributes", "generator")
+HURRY = {"code_classifier": 3.0}  # factor of the learning rate: Q is small, and has to keep up with a moving A
 Table = dict[str, dict[str, float]]  # network -> term -> weight
 
 
@@ -31,23 +34,27 @@ class IPGAN(pl.LightningModule):
         identity: nn.Module,  # I: image -> f_I, class scores
         classifier: nn.Module,  # C: image -> f_C, class scores
         discriminator: nn.Module,  # D: image -> f_D, logit
+        code_classifier: nn.Module,  # Q, ours: z -> class scores
         attributes: nn.Module,  # A: image -> mu, logvar
         generator: nn.Module,  # G: f_I, z -> image
         weights: Losses,
         train: Train,
         margin_and_scale: tuple[float, float],  # of L_I and L_C, as in `pretrain`
+        image_size: int,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.identity = identity
         self.classifier = classifier
         self.discriminator = discriminator
+        self.code_classifier = code_classifier
         self.attributes = attributes
         self.generator = generator
         self.weights = weights
         self.schedule = train
         self.margin_and_scale = margin_and_scale
         self.frozen = train.recognisers == "frozen"
+        self.focus = nn.Buffer(losses.face_focus(image_size, weights.focus), persistent=False)
         self.batches_done = 0  # not trainer.global_step, which counts every optimizer's steps
         if self.frozen:
             identity.requires_grad_(False)
@@ -67,45 +74,54 @@ class IPGAN(pl.LightningModule):
         self.logged = {f"train/{t if t != 'L_GR' else f'L_GR_{kind}'}": v.detach() for t, v in L.items()}
 
     def terms(self, batch: Pairs) -> dict[str, Tensor]:
-        """The loss terms, not weighted, by their names in the paper."""
-        x_s, x_a, c, noise, _ = batch
+        """The loss terms, not weighted, by their names in the paper; without those that nobody here minimizes."""
+        x_s, x_a, c, c_a, noise, same = batch
+        minimized = {term for weights in self.objectives(same).values() for term, w in weights.items() if w}
         f_I, scores_I = self.identity(x_s)
         mu, logvar = self.attributes(x_a)
+        z = sampled(mu, logvar, noise)
         # No term of G reaches I: f_I enters G as a value.
-        x_out = self.generator(f_I.detach(), sampled(mu, logvar, noise))
-
-        # Frozen, C and I are one network, the pretrained one: f_C(x_s) is f_I.
-        f_C, scores_C = (f_I, scores_I) if self.frozen else self.classifier(x_s)
-        f_C_out, _ = self.classifier(x_out)
-        f_D, logit_real = self.discriminator(x_a)
-        f_D_out, logit_fake = self.discriminator(x_out)
-
-        cosine = self.weights.feature_C_distance == "cosine"
-        distance_C = losses.cosine_distance if cosine else losses.half_squared_distance
-        return {
+        x_out = self.generator(f_I.detach(), z)
+        L = {
             "L_I": losses.classification(scores_I, c, *self.margin_and_scale),
-            "L_C": losses.classification(scores_C, c, *self.margin_and_scale),
-            "L_D": losses.adversarial_D(logit_real, logit_fake),
             "L_KL": losses.kl(mu, logvar),
-            "L_GR": losses.half_squared_distance(x_out, x_a),
-            "L_GA": losses.absolute_distance(x_out, x_a),  # ours
-            "L_GC": distance_C(f_C_out, f_C.detach()),
-            "L_GD": losses.half_squared_distance(f_D_out, f_D.detach()),
-            "L_adv": losses.adversarial_G(logit_fake),  # ours
+            "L_GR": losses.half_squared_distance(x_out, x_a, self.focus),
+            "L_GA": losses.absolute_distance(x_out, x_a, self.focus),  # ours
         }
+        if {"L_C", "L_GC"} & minimized:
+            # Frozen, C and I are one network, the pretrained one: f_C(x_s) is f_I.
+            f_C, scores_C = (f_I, scores_I) if self.frozen else self.classifier(x_s)
+            f_C_out, _ = self.classifier(blurred(x_out, self.weights.feature_C_blur))
+            cosine = self.weights.feature_C_distance == "cosine"
+            distance_C = losses.cosine_distance if cosine else losses.half_squared_distance
+            L["L_C"] = losses.classification(scores_C, c, *self.margin_and_scale)
+            L["L_GC"] = distance_C(f_C_out, f_C.detach())
+        if "L_D" in minimized:
+            f_D, logit_real = self.discriminator(x_a)
+            f_D_out, logit_fake = self.discriminator(x_out)
+            L["L_D"] = losses.adversarial_D(logit_real, logit_fake)
+            L["L_GD"] = losses.half_squared_distance(f_D_out, f_D.detach())
+            L["L_adv"] = losses.adversarial_G(logit_fake)  # ours
+        if "L_Q" in minimized:
+            scores_Q = self.code_classifier(z)
+            L["L_Q"] = losses.classification(scores_Q, c_a)  # ours
+            L["L_AQ"] = losses.confusion(scores_Q, c_a)  # ours
+        return L
 
     def objectives(self, same: bool) -> Table:
         """What each network minimizes: the weight of every term. This table is the method."""
         w = self.weights
         pair = 1.0 if same else w.cross  # the paper's lambda
         reconstruction = {"L_GR": pair * w.reconstruction, "L_GA": pair * w.absolute}
-        generator = {**reconstruction, "L_GC": w.feature_C, "L_GD": w.feature_D, "L_adv": w.adversarial}
+        feature_C = w.feature_C if w.feature_C_pairs == "all" or not same else 0.0
+        generator = {**reconstruction, "L_GC": feature_C, "L_GD": w.feature_D, "L_adv": w.adversarial}
         attributes = generator if w.attributes_follow == "generator" else reconstruction
         recognisers: Table = {} if self.frozen else {"identity": {"L_I": 1.0}, "classifier": {"L_C": 1.0}}
         return {
             **recognisers,
-            "discriminator": {"L_D": 1.0},
-            "attributes": {"L_KL": w.kl, **attributes},
+            "discriminator": {"L_D": 1.0 if w.feature_D or w.adversarial else 0.0},
+            "code_classifier": {"L_Q": 1.0 if w.confusion else 0.0},
+            "attributes": {"L_KL": w.kl, "L_AQ": w.confusion, **attributes},
             "generator": generator,
         }
 
@@ -121,33 +137,49 @@ class IPGAN(pl.LightningModule):
         assert isinstance(optimizers, list)
         for name, optimizer in zip(table, optimizers, strict=True):
             average_gradients(getattr(self, name).parameters())
-            optimizer.param_groups[0]["lr"] = self.learning_rate()
+            optimizer.param_groups[0]["lr"] = self.learning_rate() * HURRY.get(name, 1.0)
             optimizer.step()
             optimizer.zero_grad()
 
     def learning_rate(self) -> float:
-        """Of the step that is due: a function of the images seen."""
+        """Of the step that is due: a function of the images seen. `linear` rises for a fiftieth of them first."""
         seen = self.batches_done * self.schedule.batch_size / self.schedule.images
-        falling = self.schedule.learning_rate_schedule == "linear"
-        return self.schedule.learning_rate * (max(0.0, 1 - seen) if falling else 1)
+        factor = min(1.0, 50 * seen + 0.02) * max(0.0, 1 - seen)
+        return self.schedule.learning_rate * (factor if self.schedule.learning_rate_schedule == "linear" else 1)
 
     def configure_optimizers(self) -> list[Adam]:
         t = self.schedule
         return [
-            Adam(getattr(self, name).parameters(), lr=t.learning_rate, betas=(t.beta1, 0.99))
+            Adam(getattr(self, name).parameters(), lr=t.learning_rate, betas=(t.beta1, 0.99), fused=True)
             for name in self.objectives(same=True)
         ]
+
+
+def blurred(x: Tensor, sigma: float) -> Tensor:
+    """x [B, 3, S, S] through a Gaussian of `sigma` pixels, ours: 0 leaves it alone.
+
+    A frozen classifier is pleased most cheaply by fine patterns that nobody would call a face; behind a blur they
+    please it no more.
+    """
+    if not sigma:
+        return x
+    radius = math.ceil(2 * sigma)
+    kernel = torch.exp(-0.5 * (torch.arange(-radius, radius + 1, device=x.device) / sigma).square())
+    kernel = torch.outer(kernel, kernel).to(x.dtype) / kernel.sum().square()
+    padded = pad(x, (radius,) * 4, mode="replicate")
+    return conv2d(padded, kernel.expand(x.shape[1], 1, -1, -1), groups=x.shape[1])
 
 
 def passes(table: Table) -> list[tuple[list[str], dict[str, float]]]:
     """Which networks can share a backward pass.
 
-    A's objective is G's and L_KL where A follows G; L_KL does not depend on G, so one pass gives both gradients.
+    A's objective is G's and the terms of z where A follows G; those do not depend on G, so one pass gives both
+    gradients.
     """
     rest = {name: weights for name, weights in table.items() if name not in ("attributes", "generator")}
     alone = [([name], weights) for name, weights in rest.items()]
     A, G = table["attributes"], table["generator"]
-    if {term: w for term, w in A.items() if term != "L_KL"} == G:
+    if {term: w for term, w in A.items() if term not in ("L_KL", "L_AQ")} == G:
         return [*alone, (["attributes", "generator"], A)]
     return [*alone, (["attributes"], A), (["generator"], G)]
 
@@ -159,6 +191,7 @@ def networks(model: Model, image_size: int, num_identities: int) -> dict[str, nn
         "identity": recogniser(model, image_size, num_identities),
         "classifier": recogniser(model, image_size, num_identities),
         "discriminator": Discriminator(image_size, m.width),
+        "code_classifier": CodeClassifier(m.attribute_dim, num_identities),
         "attributes": AttributeEncoder(image_size, m.width, m.attribute_dim),
         "generator": Generator(image_size, m.width, m.identity_dim, m.attribute_dim, m.style_dim, m.injection),
     }
@@ -181,7 +214,11 @@ def build(
     """An IPGAN whose I and C start as the pretrained recogniser: a state_dict."""
     margin_and_scale = (pretrain.margin, pretrain.scale) if model.normalized_features else (0.0, 1.0)
     method = IPGAN(
-        **networks(model, image_size, num_identities), weights=weights, train=train, margin_and_scale=margin_and_scale
+        **networks(model, image_size, num_identities),
+        weights=weights,
+        train=train,
+        margin_and_scale=margin_and_scale,
+        image_size=image_size,
     )
     method.identity.load_state_dict(recogniser)
     method.classifier.load_state_dict(recogniser)

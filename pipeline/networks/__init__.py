@@ -5,8 +5,8 @@ not depend on what else is in the batch, nor on how many processes share it.
 """
 
 from pipeline.networks.discriminator import Discriminator
-from pipeline.networks.encoders import AttributeEncoder, Recogniser
+from pipeline.networks.encoders import AttributeEncoder, CodeClassifier, Recogniser
 from pipeline.networks.generator import Generator
 from pipeline.networks.judge import JudgeNetwork
 
-__all__ = ["AttributeEncoder", "Discriminator", "Generator", "JudgeNetwork", "Recogniser"]
+__all__ = ["AttributeEncoder", "CodeClassifier", "Discriminator", "Generator", "JudgeNetwork", "Recogniser"]

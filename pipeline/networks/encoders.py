@@ -1,4 +1,4 @@
-"""I, C and A: image to vector."""
+"""I, C and A: image to vector; Q: vector to person."""
 
 from itertools import pairwise
 
@@ -64,3 +64,19 @@ class AttributeEncoder(nn.Module):
 def sampled(mu: Tensor, logvar: Tensor, noise: Tensor) -> Tensor:
     """z = mu + sigma * noise (the reparameterization of arXiv:1312.6114), [B, d] each."""
     return mu + noise * torch.exp(0.5 * logvar)
+
+
+class CodeClassifier(nn.Module):
+    """Q, ours: z [B, attribute_dim] => class scores [B, identities], logits. It looks for the person in z.
+
+    The adversary of Fader Networks (arXiv:1706.00409) and of domain-adversarial training (arXiv:1505.07818).
+    """
+
+    def __init__(self, attribute_dim: int, num_identities: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Linear(attribute_dim, 256), nn.SiLU(), nn.Linear(256, 256), nn.SiLU(), nn.Linear(256, num_identities)
+        )
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.body(z)

@@ -5,7 +5,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, interpolate, layer_norm, leaky_relu
+from torch.nn.functional import conv2d, interpolate, layer_norm, leaky_relu, pixel_shuffle
 
 from pipeline.networks.blocks import at_least_float32, channels, resolutions
 
@@ -15,28 +15,29 @@ PIXEL_GAIN = 0.2  # on the first weights of the image outputs, so that their sum
 
 
 class ModulatedConv(nn.Module):
-    """3x3 convolution whose input channels are scaled by a style and whose output variance is restored.
+    """3x3 convolution whose output channels are scaled and shifted by a style, as in FiLM (arXiv:1709.07871).
 
-    The scale-and-demodulate of StyleGAN2 (arXiv:1912.04958, eq. 1 to 3), applied to activations, which is the same
-    mathematics and lets all samples share one convolution. `style_dim` 0: every scale is 1.
+    The scales of a sample have a mean square of 1, so that no style makes the whole layer louder. Scaling outputs
+    is one pass over them, where StyleGAN2's modulation of inputs with demodulation is four; on a CPU that is a
+    third of the layer's time. `style_dim` 0: every scale is 1.
     """
 
     def __init__(self, i: int, o: int, style_dim: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(o, i, 3, 3) / (9 * i) ** 0.5)
         self.bias = nn.Parameter(torch.zeros(o))
-        self.scale = nn.Linear(style_dim, i) if style_dim else None
+        self.scale = nn.Linear(style_dim, o) if style_dim else None
         self.shift = nn.Linear(style_dim, o) if style_dim else None
 
     def forward(self, x: Tensor, style: Tensor | None) -> Tensor:
-        s, shift = self.weight.new_ones(x.shape[0], x.shape[1]), self.bias
+        scale, shift = self.weight.new_ones(1, len(self.bias)), self.bias[None]
         if style is not None and self.scale is not None and self.shift is not None:
-            s = 1 + STYLE_GAIN * at_least_float32(self.scale(style))
+            scale = 1 + STYLE_GAIN * at_least_float32(self.scale(style))
+            scale = scale * scale.square().mean(dim=1, keepdim=True).rsqrt()
             shift = shift + STYLE_GAIN * self.shift(style)
-        demodulation = (s.square() @ self.weight.square().sum(dim=(2, 3)).T + 1e-8).rsqrt()
-        x = conv2d(x * s.to(x.dtype)[:, :, None, None], self.weight, padding=1)
-        x = x * demodulation.to(x.dtype)[:, :, None, None] + shift.to(x.dtype).reshape(-1, x.shape[1], 1, 1)
-        return GAIN * leaky_relu(x, 0.2)
+        x = conv2d(x, self.weight, padding=1)
+        scale, shift = ((GAIN * v).to(x.dtype)[:, :, None, None] for v in (scale, shift))
+        return leaky_relu(torch.addcmul(shift, x, scale), 0.2)
 
 
 class Generator(nn.Module):
@@ -46,7 +47,8 @@ class Generator(nn.Module):
     and both scale and shift the channels of every convolution through a map of two layers.
 
     Each resolution adds its part to the image, as in StyleGAN2: the short way from z to colours and large shapes
-    is what makes a few thousand steps enough.
+    is what makes a few thousand steps enough. No convolution works at full size: the last one makes four pixels
+    from each of half the size (arXiv:1609.05158), which halves the time of a step.
     """
 
     def __init__(
@@ -59,7 +61,7 @@ class Generator(nn.Module):
         injection: Literal["modulation", "concatenation"],
     ) -> None:
         super().__init__()
-        sizes = [channels(image_size, width, r) for r in resolutions(image_size)]
+        sizes = [channels(image_size, width, r) for r in resolutions(image_size)[:-1]]
         both = identity_dim + attribute_dim
         self.modulated = injection == "modulation"
         style_dim = style_dim if self.modulated else 0
@@ -70,7 +72,8 @@ class Generator(nn.Module):
         # Narrow first, enlarge, then convolve: the wide tensor is never held at the larger size.
         self.narrow = nn.ModuleList(ModulatedConv(i, o, style_dim) for i, o in pairwise(sizes))
         self.refine = nn.ModuleList(ModulatedConv(o, o, style_dim) for o in sizes[1:])
-        self.pixels = nn.ModuleList(_pixels(size) for size in sizes)
+        self.pixels = nn.ModuleList(_pixels(size, 3, kernel=1) for size in sizes)
+        self.details = _pixels(sizes[-1], 4 * 3, kernel=3)
 
     def forward(self, f_I: Tensor, z: Tensor) -> Tensor:
         style = None
@@ -84,7 +87,8 @@ class Generator(nn.Module):
         for narrow, refine, pixels in zip(self.narrow, self.refine, others, strict=True):
             x = interpolate(narrow(x, style), scale_factor=2, mode="nearest")
             x = refine(x, style)
-            image = interpolate(image, scale_factor=2, mode="bilinear") + at_least_float32(pixels(x))
+            image = _enlarged(image) + at_least_float32(pixels(x))
+        image = _enlarged(image) + pixel_shuffle(at_least_float32(self.details(x)), 2)
         return image.tanh()
 
 
@@ -92,9 +96,13 @@ def _style(i: int, o: int) -> nn.Module:
     return nn.Sequential(nn.Linear(i, o), nn.SiLU(), nn.Linear(o, o), nn.SiLU())
 
 
-def _pixels(i: int) -> nn.Conv2d:
-    """What a resolution adds to the image."""
-    layer = nn.Conv2d(i, 3, 1)
+def _enlarged(image: Tensor) -> Tensor:
+    return interpolate(image, scale_factor=2, mode="bilinear")
+
+
+def _pixels(i: int, o: int, kernel: int) -> nn.Conv2d:
+    """What features add to the image."""
+    layer = nn.Conv2d(i, o, kernel, padding=kernel // 2)
     for parameter in layer.parameters():
         parameter.data *= PIXEL_GAIN
     return layer

@@ -17,7 +17,7 @@ def run(data: Data, judge: Judge, synthesize: Synthesize, evaluate: Evaluate) ->
     sections, inputs = (data, judge, synthesize, evaluate), (paths.FACES, paths.JUDGE, paths.SYNTHESIZED)
     with tracking.run("evaluate", *sections) as track, work.building("evaluate", *sections, inputs=inputs) as w:
         material = evaluation.gather(court, faces, people, Faces(paths.SYNTHESIZED, "dvc repro synthesize"))
-        values, columns = evaluation.identity(court, material)
+        values, columns = evaluation.identity(material)
         for score in (evaluation.attributes(court, material), evaluation.truth(material)):
             values |= score[0]
             columns |= score[1]

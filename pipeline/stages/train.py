@@ -17,8 +17,8 @@ from pipeline.training.trainer import Fit
 
 def run(data: Data, model: Model, pretrain: Recogniser, losses: Losses, train: Train) -> None:
     faces = Faces(paths.FACES)
-    rows, noise = faces.of_split("train"), model.attribute_dim
-    batches = PairBatches(faces, rows, train.batch_size, noise, train.seed, train.same_pairs)
+    rows, t = faces.of_split("train"), train
+    batches = PairBatches(faces, rows, t.batch_size, model.attribute_dim, t.seed, t.same_pairs, t.cross_every)
     pl.seed_everything(train.seed, verbose=False)
     recogniser = ipgan.recogniser(model, data.image_size, len(batches.names))
     weights.load(paths.RECOGNISER, {"recogniser": recogniser}, "dvc repro pretrain")

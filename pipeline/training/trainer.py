@@ -71,8 +71,8 @@ class Fit:
 
     @property
     def last(self) -> dict[str, float]:
-        """The last point of the curve."""
-        return dict(self.progress.points[-1][1])
+        """The last value of each curve."""
+        return {name: value for _, values in self.progress.points for name, value in values.items()}
 
     def run(self, module: pl.LightningModule, batches: Shareable) -> None:
         """Fit the module.

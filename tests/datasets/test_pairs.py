@@ -21,8 +21,8 @@ def faces(tmp_path):
     return Faces(tmp_path)
 
 
-def pairs(faces, same_pairs="image", seed=0):
-    return PairBatches(faces, faces.of_split("train"), 8, 3, seed, same_pairs)
+def pairs(faces, same_pairs="image", seed=0, cross_every=2):
+    return PairBatches(faces, faces.of_split("train"), 8, 3, seed, same_pairs, cross_every)
 
 
 def labelled(faces, augment=None):
@@ -45,6 +45,19 @@ def test_even_steps_pair_an_image_with_itself_and_odd_ones_two_images(faces):
     assert not torch.equal(odd.x_s, odd.x_a)
 
 
+def test_one_step_in_so_many_pairs_two_people(faces):
+    assert [pairs(faces, cross_every=4)[step].same for step in range(8)] == 2 * [True, True, True, False]
+
+
+def test_both_people_of_a_pair_are_labelled(faces):
+    _, labels = np.unique(faces.column("identity"), return_inverse=True)
+    label = {faces.image(i).tobytes(): labels[i] for i in range(24)}
+    for step in (0, 1):
+        batch = pairs(faces, "person")[step]
+        for x, c in ((batch.x_s, batch.c), (batch.x_a, batch.c_a)):
+            assert [label[image.tobytes()] for image in to_images(x)] == c.tolist()
+
+
 def test_same_pairs_may_be_two_images_of_one_person(faces):
     batches = pairs(faces, "person")
     of_image = {faces.image(i).tobytes(): faces.column("identity")[i] for i in range(24)}
@@ -56,7 +69,7 @@ def test_same_pairs_may_be_two_images_of_one_person(faces):
 
 def test_a_step_is_the_same_whenever_it_is_asked_for(faces):
     first, again = pairs(faces)[7], pairs(faces)[7]
-    assert all(torch.equal(a, b) for a, b in zip(first[:4], again[:4], strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(first[:5], again[:5], strict=True))
 
 
 def test_steps_and_seeds_differ(faces):
@@ -69,7 +82,7 @@ def test_steps_and_seeds_differ(faces):
 def test_the_shares_of_all_processes_make_the_batch(faces, make, world):
     whole = make(faces)[3]
     shares = [make(faces).share(rank, world)[3] for rank in range(world)]
-    for i in range(3):
+    for i in range(5 if make is pairs else 3):
         assert torch.equal(torch.cat([share[i] for share in shares]), whole[i])
 
 

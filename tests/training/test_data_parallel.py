@@ -26,8 +26,8 @@ for make in (method, ours):
     m = make().double()
     whole = batch()
     mine = slice(rank * 4 // world, (rank + 1) * 4 // world)
-    x_s, x_a, c, noise, same = whole
-    part = Pairs(x_s[mine].double(), x_a[mine].double(), c[mine], noise[mine].double(), same)
+    x_s, x_a, c, c_a, noise, same = whole
+    part = Pairs(x_s[mine].double(), x_a[mine].double(), c[mine], c_a[mine], noise[mine].double(), same)
     optimizers = [torch.optim.SGD(getattr(m, name).parameters(), lr=1e-3) for name in m.objectives(same)]
     m.optimizers = lambda: optimizers
     m.manual_backward = lambda loss, **kwargs: loss.backward(**kwargs)

@@ -148,7 +148,7 @@ class Shared(test_fit.Steps):
     def __getitem__(self, step):
         pairs = super().__getitem__(step)
         mine = slice(self.rank * SIZE // self.world, (self.rank + 1) * SIZE // self.world)
-        return Pairs(*(t[mine] for t in pairs[:4]), pairs.same)
+        return Pairs(*(t[mine] for t in pairs[:5]), pairs.same)
 
 folder = Path(sys.argv[1])
 _, points, _ = fit(folder, Shared())

@@ -1,4 +1,4 @@
-"""What is joined to the head: ears, neck, clothes, a bun, glasses."""
+"""What is joined to the head: ears, neck, clothes, buns of hair, glasses."""
 
 from functools import cache
 from typing import NamedTuple
@@ -166,9 +166,10 @@ def _ball() -> Part:
     return _grid_part(points, surface)
 
 
-def bun(p: dict[str, float]) -> Part:
-    """A bun of hair on the crown."""
-    part = _ball()
-    size = 0.19 * p["hair_bun"] + 1e-4
-    at = np.array([0, 0.83 + crown_lift(p), -0.22], np.float32)
-    return part._replace(points=part.points * np.float32(size) + at)
+def buns(p: dict[str, float]) -> Part:
+    """Two buns of hair, high at the sides of the head."""
+    ball = _ball()
+    size = np.float32(0.19 * p["hair_bun"] + 1e-4)
+    out, up = 0.42 * skull_scale(p)[0], 0.56 + crown_lift(p)
+    sides = [np.array([side * out, up, -0.15], np.float32) for side in (-1, 1)]
+    return join([ball._replace(points=ball.points * size + at) for at in sides])

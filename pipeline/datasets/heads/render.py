@@ -8,7 +8,7 @@ import numpy as np
 
 from . import hair, mesh, parts, sculpt
 from .background import background
-from .canvas import CLOTHES, EAR, GLASSES, HAIR, HEAD, NECK, Canvas, Pixels, project
+from .canvas import CLOTHES, EAR, FRAME, GLASSES, HAIR, HEAD, NECK, Canvas, Pixels, project
 from .colors import clothes_color, skin_color
 from .features import Face
 from .light import lit_share, shade, towards_light
@@ -62,7 +62,7 @@ def _hair(p: dict[str, float]) -> list[Part]:
         points, normals, surface = hair.shell(p)
         found.append(Part(points, normals, hair.faces(), surface))
     if p["hair_bun"] > 0:
-        found.append(parts.bun(p))
+        found.append(parts.buns(p))
     return found
 
 
@@ -138,7 +138,7 @@ def render(identity: np.ndarray, attributes: np.ndarray, image_size: int) -> Ren
         canvas.draw(pose.part(parts.glasses(p, float(shape.anchors[0, 2]))), GLASSES, both_sides=True)
 
     pixels = canvas.pixels()
-    surface = _paint(pixels, p, a, 2.0 / canvas.size)
+    surface = _paint(pixels, p, a, 2.0 * FRAME / canvas.size)
     casters = [face._replace(faces=mesh.coarse_faces()), *hairs]
     lit = lit_share(casters, pixels.place, towards_light(a))
     colour = shade(surface, _normals(pixels.slope + surface.bend), lit, a)

@@ -14,7 +14,7 @@ from pipeline.datasets.heads import (
 from pipeline.datasets.heads.colors import skin_color
 from pipeline.datasets.heads.vectors import named
 
-TEMPLATE = np.array([(0.38, 0.45), (0.62, 0.45), (0.50, 0.567), (0.40, 0.6875), (0.60, 0.6875)])
+TEMPLATE = np.array([(0.354, 0.415), (0.646, 0.415), (0.50, 0.557), (0.378, 0.704), (0.622, 0.704)])
 CORNERS = (np.array([0, 0, 1]), np.array([0, 63, 62]))
 
 
