@@ -36,9 +36,8 @@ def test_every_parameter_learns(injection):
 
 def test_no_style_makes_a_layer_louder():
     layer, x = ModulatedConv(8, 8, style_dim=4), torch.randn(1, 8, 6, 6)
-    for parameter in (layer.shift.weight, layer.shift.bias, layer.bias):
+    for parameter in (*layer.shift.parameters(), *layer.scale.parameters(), layer.bias):
         torch.nn.init.zeros_(parameter)
-    torch.nn.init.zeros_(layer.scale.weight)
     quiet = layer(x, torch.zeros(1, 4))
     layer.scale.bias.data.fill_(50.0)  # all channels alike: nothing but loudness
     torch.testing.assert_close(layer(x, torch.zeros(1, 4)), quiet)
