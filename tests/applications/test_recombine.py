@@ -94,11 +94,13 @@ def test_photographs_that_do_not_do(tmp_path, shared):
     assert "trained on rendered heads and does badly on photographs" in several.stderr
 
 
+@pytest.mark.slow
 def test_without_a_trained_model_it_says_how_to_get_one(tmp_path):
     done = recombine(tmp_path, "--subject", "a.jpg", "--sample", "b.jpg", "--out", "c.png")
     refused(done, "models/train", "dvc repro train", "dvc pull")
 
 
+@pytest.mark.slow
 def test_a_damaged_model_is_refused(tmp_path):
     save_model(tmp_path)
     file = tmp_path / paths.MODEL / weights.FILE
@@ -107,6 +109,7 @@ def test_a_damaged_model_is_refused(tmp_path):
     refused(done, "is damaged", "dvc checkout")
 
 
+@pytest.mark.slow
 def test_without_a_detector_it_says_where_to_get_it(tmp_path):
     save_model(tmp_path)
     done = recombine(tmp_path, "--subject", "a.jpg", "--sample", "b.jpg", "--out", "c.png")

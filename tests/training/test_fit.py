@@ -101,6 +101,7 @@ def test_the_average_moves_half_way_in_a_half_life():
     assert copy.deepcopy(average.averages["generator"]).weight.requires_grad is False
 
 
+@pytest.mark.slow
 def test_a_fit_that_is_told_to_stop_exits_with_143_and_can_be_taken_up_again(tmp_path):
     """SIGTERM, as a scheduler sends it; Lightning alone would exit with 0, and DVC store half a model as finished."""
     script = """
