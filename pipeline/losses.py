@@ -5,10 +5,11 @@ caller's. Symbols are the paper's.
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cosine_similarity, cross_entropy, one_hot, softplus
+from torch.nn.functional import adaptive_avg_pool2d, cosine_similarity, cross_entropy, normalize, one_hot, softplus
 
 
 def classification(scores: Tensor, c: Tensor, margin: float = 0.0, scale: float = 1.0) -> Tensor:
@@ -53,6 +54,24 @@ def absolute_distance(a: Tensor, b: Tensor, focus: Tensor | None = None) -> Tens
     _same_shape(a, b)
     differences = (_full(a) - _full(b)).abs()
     return (differences if focus is None else focus * differences).flatten(1).sum(dim=1).mean()
+
+
+def perceptual_distance(a: Sequence[Tensor], b: Sequence[Tensor], focus: Tensor) -> Tensor:
+    """L_GP, ours: how far apart two images look to the inner layers of a recogniser (as in LPIPS, arXiv:1801.03924).
+
+    At every place the squared distance of unit vectors, averaged over places and summed over layers.
+
+    Args:
+        a: activations [B, d, R, R], one tensor a layer.
+        b: of the same shapes.
+        focus: weight of each place at full size [S, S], of mean 1.
+    """
+    total = torch.zeros((), device=focus.device)
+    for x, y in zip(a, b, strict=True):
+        _same_shape(x, y)
+        squares = (normalize(_full(x), dim=1) - normalize(_full(y), dim=1)).square().sum(dim=1)
+        total = total + (adaptive_avg_pool2d(focus[None], (x.shape[-2], x.shape[-1])) * squares).mean()
+    return total
 
 
 def face_focus(image_size: int, strength: float) -> Tensor:

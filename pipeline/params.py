@@ -92,6 +92,7 @@ class Recogniser(Section):
     images: int = Field(ge=1, description="images seen")
     batch_size: int = Field(ge=2, description="images in a step, over all processes")
     learning_rate: float = Field(gt=0, description="Adam, falling to 0 along half a cosine")
+    matrix_learning_rate: float = Field(ge=0, description="Muon, on weight matrices; 0: Adam moves those too")
     margin: float = Field(ge=0, lt=1, description="subtracted from the true class's cosine (CosFace); 0: plain softmax")
     scale: float = Field(gt=0, description="factor of the cosines before the softmax")
     augment: bool = Field(description="colour, blur, compression and occlusion on the input")
@@ -108,7 +109,8 @@ class Losses(Section):
 
     reconstruction: float = Field(ge=0, description="L_GR (paper: 1)")
     absolute: float = Field(ge=0, description="L_GA, absolute differences beside L_GR (paper: 0)")
-    focus: float = Field(ge=0, description="how much more a pixel of the face weighs in L_GR and L_GA (paper: 0)")
+    perceptual: float = Field(ge=0, description="L_GP, distance to C's inner layers in a pair of one person (paper: 0)")
+    focus: float = Field(ge=0, description="how much more a pixel of the face weighs in L_GR, L_GA and L_GP (paper: 0)")
     cross: float = Field(
         ge=0, le=1, description="lambda: factor of L_GR and L_GA for a pair of two people (paper: 0.1)"
     )
@@ -134,6 +136,9 @@ class Train(Section):
     images: int = Field(ge=1, description="sample images seen")
     batch_size: int = Field(ge=2, description="pairs in a step, over all processes")
     learning_rate: float = Field(gt=0, description="Adam")
+    matrix_learning_rate: float = Field(
+        ge=0, description="Muon, on weight matrices; 0: Adam moves those too (paper: 0)"
+    )
     learning_rate_schedule: Literal["constant", "linear"] = Field(
         description="linear: a short rise, then down to 0 at the end"
     )

@@ -97,3 +97,23 @@ def test_margin_is_taken_from_the_true_class_only_and_scaled():
     # 8 * (0.5 - 0.25) = 2 against 8 * 0.25 = 2, and 8 * (0.25 - 0.25) = 0 against 8 * 0.5 = 4
     value = losses.classification(torch.tensor([[0.5, 0.25], [0.5, 0.25]]), torch.tensor([0, 1]), 0.25, 8.0)
     assert value == pytest.approx((math.log(2) + math.log(1 + math.exp(4))) / 2)
+
+
+def test_perceptual_distance_adds_layers_and_does_not_see_how_loud_they_are():
+    even = torch.ones(16, 16)
+    a = [torch.zeros(2, 3, 8, 8), torch.zeros(2, 5, 4, 4)]
+    b = [x.clone() for x in a]
+    for x, y in zip(a, b, strict=True):
+        x[:, 0], y[:, 1] = 2.0, 7.0  # orthogonal everywhere: a squared distance of 2
+    assert float(losses.perceptual_distance(a, b, even)) == pytest.approx(4)
+    assert float(losses.perceptual_distance(a, [3 * x for x in a], even)) == pytest.approx(0, abs=1e-6)
+
+
+def test_perceptual_distance_weighs_places_by_the_focus():
+    a, b = torch.zeros(1, 2, 2, 2), torch.zeros(1, 2, 2, 2)
+    a[:, 0] = b[:, 0] = 1
+    b[0, :, 0, 0] = torch.tensor([0.0, 1.0])  # differs at one place of four
+    focus = torch.zeros(4, 4)
+    focus[:2, :2] = 4
+    assert float(losses.perceptual_distance([a], [b], focus)) == pytest.approx(4 * 2 / 4)
+    assert float(losses.perceptual_distance([a], [b], focus.flip(0))) == pytest.approx(0)

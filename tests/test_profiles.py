@@ -17,6 +17,7 @@ PROFILES = sorted(path.name for path in (ROOT / "profiles").iterdir() if not pat
 
 # What departs from the papers without a "(paper: …)" in the schema, and the value that switches it off.
 FURTHER_DEPARTURES = {
+    "pretrain.matrix_learning_rate": 0.0,
     "pretrain.margin": 0.0,
     "pretrain.augment": False,
     "train.average_images": 0,

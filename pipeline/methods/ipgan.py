@@ -6,12 +6,13 @@ Where params depart from the paper (params.yaml, profiles/paper), the departure 
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, pad
-from torch.optim import Adam
+from torch.optim import Optimizer
 
 from pipeline import losses
 from pipeline.datasets.pairs import Pairs
@@ -20,9 +21,11 @@ from pipeline.networks.encoders import sampled
 from pipeline.params import Losses, Model, Train
 from pipeline.params import Recogniser as Pretrain
 from pipeline.training.gradients import average_gradients
+from pipeline.training.optimizers import optimizers, take_step
 
 NETWORKS = ("identity", "classifier", "discriminator", "code_classifier", "attributes", "generator")
 HURRY = {"code_classifier": 3.0}  # factor of the learning rate: Q is small, and has to keep up with a moving A
+OF_Z = ("L_KL", "L_AQ")  # terms that do not depend on G
 Table = dict[str, dict[str, float]]  # network -> term -> weight
 
 
@@ -32,7 +35,7 @@ class IPGAN(pl.LightningModule):
     def __init__(
         self,
         identity: nn.Module,  # I: image -> f_I, class scores
-        classifier: nn.Module,  # C: image -> f_C, class scores
+        classifier: Recogniser,  # C: image -> f_C, class scores
         discriminator: nn.Module,  # D: image -> f_D, logit
         code_classifier: nn.Module,  # Q, ours: z -> class scores
         attributes: nn.Module,  # A: image -> mu, logvar
@@ -83,11 +86,12 @@ class IPGAN(pl.LightningModule):
         # No term of G reaches I: f_I enters G as a value.
         x_out = self.generator(f_I.detach(), z)
         L = {
-            "L_I": losses.classification(scores_I, c, *self.margin_and_scale),
             "L_KL": losses.kl(mu, logvar),
             "L_GR": losses.half_squared_distance(x_out, x_a, self.focus),
             "L_GA": losses.absolute_distance(x_out, x_a, self.focus),  # ours
         }
+        if "L_I" in minimized:
+            L["L_I"] = losses.classification(scores_I, c, *self.margin_and_scale)
         if {"L_C", "L_GC"} & minimized:
             # Frozen, C and I are one network, the pretrained one: f_C(x_s) is f_I.
             f_C, scores_C = (f_I, scores_I) if self.frozen else self.classifier(x_s)
@@ -96,6 +100,9 @@ class IPGAN(pl.LightningModule):
             distance_C = losses.cosine_distance if cosine else losses.half_squared_distance
             L["L_C"] = losses.classification(scores_C, c, *self.margin_and_scale)
             L["L_GC"] = distance_C(f_C_out, f_C.detach())
+        if "L_GP" in minimized:
+            out, wanted = (self.classifier.inner(nudged(x, self.batches_done)) for x in (x_out, x_a))
+            L["L_GP"] = losses.perceptual_distance(out, [f.detach() for f in wanted], self.focus)  # ours
         if "L_D" in minimized:
             f_D, logit_real = self.discriminator(x_a)
             f_D_out, logit_fake = self.discriminator(x_out)
@@ -114,7 +121,14 @@ class IPGAN(pl.LightningModule):
         pair = 1.0 if same else w.cross  # the paper's lambda
         reconstruction = {"L_GR": pair * w.reconstruction, "L_GA": pair * w.absolute}
         feature_C = w.feature_C if w.feature_C_pairs == "all" or not same else 0.0
-        generator = {**reconstruction, "L_GC": feature_C, "L_GD": w.feature_D, "L_adv": w.adversarial}
+        perceptual = w.perceptual if same else 0.0
+        generator = {
+            **reconstruction,
+            "L_GC": feature_C,
+            "L_GP": perceptual,
+            "L_GD": w.feature_D,
+            "L_adv": w.adversarial,
+        }
         attributes = generator if w.attributes_follow == "generator" else reconstruction
         recognisers: Table = {} if self.frozen else {"identity": {"L_I": 1.0}, "classifier": {"L_C": 1.0}}
         return {
@@ -133,26 +147,23 @@ class IPGAN(pl.LightningModule):
             objective = torch.stack([w * L[term] for term, w in weights.items() if w]).sum()
             inputs = [p for name in names for p in getattr(self, name).parameters()]
             self.manual_backward(objective, inputs=inputs, retain_graph=True)
-        optimizers = self.optimizers()
-        assert isinstance(optimizers, list)
-        for name, optimizer in zip(table, optimizers, strict=True):
+        for name in table:
             average_gradients(getattr(self, name).parameters())
-            optimizer.param_groups[0]["lr"] = self.learning_rate() * HURRY.get(name, 1.0)
-            optimizer.step()
-            optimizer.zero_grad()
+        take_step(self, self.rate())
 
-    def learning_rate(self) -> float:
-        """Of the step that is due: a function of the images seen. `linear` rises for a fiftieth of them first."""
+    def rate(self) -> float:
+        """Factor of the learning rates at the step that is due. `linear` rises for a fiftieth of the images first."""
         seen = self.batches_done * self.schedule.batch_size / self.schedule.images
-        factor = min(1.0, 50 * seen + 0.02) * max(0.0, 1 - seen)
-        return self.schedule.learning_rate * (factor if self.schedule.learning_rate_schedule == "linear" else 1)
+        return (
+            min(1.0, 50 * seen + 0.02) * max(0.0, 1 - seen) if self.schedule.learning_rate_schedule == "linear" else 1
+        )
 
-    def configure_optimizers(self) -> list[Adam]:
-        t = self.schedule
-        return [
-            Adam(getattr(self, name).parameters(), lr=t.learning_rate, betas=(t.beta1, 0.99), fused=True)
-            for name in self.objectives(same=True)
-        ]
+    def configure_optimizers(self) -> list[Optimizer]:
+        t, made = self.schedule, []
+        for name in self.objectives(same=True):
+            network, hurry = getattr(self, name), HURRY.get(name, 1.0)
+            made += optimizers(network, hurry * t.learning_rate, t.matrix_learning_rate, (t.beta1, 0.99))
+        return made
 
 
 def blurred(x: Tensor, sigma: float) -> Tensor:
@@ -170,6 +181,15 @@ def blurred(x: Tensor, sigma: float) -> Tensor:
     return conv2d(padded, kernel.expand(x.shape[1], 1, -1, -1), groups=x.shape[1])
 
 
+def nudged(x: Tensor, step: int) -> Tensor:
+    """x [B, 3, S, S] moved by 0 or 1 pixel each way, another way at each of four steps.
+
+    C samples every other pixel: without it, G draws that grid where it is allowed to (ours).
+    """
+    right, down = step % 2, step // 2 % 2
+    return pad(x, (right, 0, down, 0), mode="replicate")[..., : x.shape[-2], : x.shape[-1]]
+
+
 def passes(table: Table) -> list[tuple[list[str], dict[str, float]]]:
     """Which networks can share a backward pass.
 
@@ -179,12 +199,12 @@ def passes(table: Table) -> list[tuple[list[str], dict[str, float]]]:
     rest = {name: weights for name, weights in table.items() if name not in ("attributes", "generator")}
     alone = [([name], weights) for name, weights in rest.items()]
     A, G = table["attributes"], table["generator"]
-    if {term: w for term, w in A.items() if term not in ("L_KL", "L_AQ")} == G:
+    if {term: w for term, w in A.items() if term not in OF_Z} == G:
         return [*alone, (["attributes", "generator"], A)]
     return [*alone, (["attributes"], A), (["generator"], G)]
 
 
-def networks(model: Model, image_size: int, num_identities: int) -> dict[str, nn.Module]:
+def networks(model: Model, image_size: int, num_identities: int) -> dict[str, Any]:
     """Fresh networks by name: the one place that turns params into networks, for training and loading alike."""
     m = model
     return {

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
-from torch.optim import Adam
+from torch.optim import Optimizer
 
 from pipeline import losses
 from pipeline.datasets.labelled import Labelled
 from pipeline.judges.scales import Dimension, attribute_loss
 from pipeline.params import Judge, Recogniser
 from pipeline.training.gradients import average_gradients
+from pipeline.training.optimizers import optimizers, take_step
 
 
 class Recognition(pl.LightningModule):
@@ -29,13 +30,9 @@ class Recognition(pl.LightningModule):
 
     def training_step(self, batch: Labelled, batch_idx: int) -> None:
         L, logged = self.objective(batch)
-        optimizer = self.optimizers()
-        assert not isinstance(optimizer, list)
         self.manual_backward(L)
         average_gradients(self.network.parameters())
-        optimizer.param_groups[0]["lr"] = self.learning_rate()
-        optimizer.step()
-        optimizer.zero_grad()
+        take_step(self, self.rate())
         self.batches_done += 1
         self.logged = logged
 
@@ -49,13 +46,14 @@ class Recognition(pl.LightningModule):
         L = losses.classification(scores, c, *self.margin_and_scale)
         return L, {"loss": L.detach(), "top1": (scores.argmax(1) == c).float().mean()}
 
-    def learning_rate(self) -> float:
-        """Of the step that is due: half a cosine from the start to 0, after a warm-up of a fiftieth."""
+    def rate(self) -> float:
+        """Factor of the learning rates at the step that is due: half a cosine, after a warm-up of a fiftieth."""
         seen = self.batches_done * self.schedule.batch_size / self.schedule.images
-        return self.schedule.learning_rate * min(1.0, 50 * seen + 0.02) * 0.5 * (1 + math.cos(math.pi * min(seen, 1)))
+        return min(1.0, 50 * seen + 0.02) * 0.5 * (1 + math.cos(math.pi * min(seen, 1)))
 
-    def configure_optimizers(self) -> Adam:
-        return Adam(self.network.parameters(), lr=self.schedule.learning_rate, betas=(0.9, 0.99))
+    def configure_optimizers(self) -> list[Optimizer]:
+        s = self.schedule
+        return optimizers(self.network, s.learning_rate, s.matrix_learning_rate, betas=(0.9, 0.99))
 
 
 class JudgeTraining(Recognition):

@@ -19,23 +19,24 @@ class Recogniser(nn.Module):
         super().__init__()
         sizes = [channels(image_size, width, r) for r in reversed(resolutions(image_size)[:-1])]
         self.normalized = normalized
-        self.body = nn.Sequential(
-            nn.Conv2d(3, sizes[0], 3, stride=2, padding=1),
-            norm(sizes[0]),
-            nn.SiLU(),
-            *(Residual(i, o) for i, o in pairwise(sizes)),
-            nn.Conv2d(sizes[-1], identity_dim, 1),
-            nn.AdaptiveAvgPool2d(1),
-            nn.Flatten(),
-        )
+        self.stem = nn.Sequential(nn.Conv2d(3, sizes[0], 3, stride=2, padding=1), norm(sizes[0]), nn.SiLU())
+        self.blocks = nn.Sequential(*(Residual(i, o) for i, o in pairwise(sizes)))
+        self.pool = nn.Sequential(nn.Conv2d(sizes[-1], identity_dim, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
         self.head = nn.Linear(identity_dim, num_identities, bias=not normalized)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        f = self.body(x)
+        f = self.pool(self.blocks(self.stem(x)))
         if not self.normalized:
             return f, self.head(f)
         f = normalize(at_least_float32(f), dim=1)
         return f, linear(f, normalize(self.head.weight, dim=1))
+
+    def inner(self, x: Tensor) -> list[Tensor]:
+        """What it sees before it knows who: activations at half, a quarter and an eighth of the size."""
+        found = [self.stem(x)]
+        for block in (self.blocks[0], self.blocks[1]):
+            found.append(block(found[-1]))
+        return found
 
 
 class AttributeEncoder(nn.Module):

@@ -18,8 +18,8 @@ class ModulatedConv(nn.Module):
     """3x3 convolution whose output channels are scaled and shifted by a style, as in FiLM (arXiv:1709.07871).
 
     The scales of a sample have a mean square of 1, so that no style makes the whole layer louder. Scaling outputs
-    is one pass over them, where StyleGAN2's modulation of inputs with demodulation is four; on a CPU that is a
-    third of the layer's time. `style_dim` 0: every scale is 1.
+    is one pass over them, where StyleGAN2's modulation of inputs with demodulation is four. `style_dim` 0: every
+    scale is 1.
     """
 
     def __init__(self, i: int, o: int, style_dim: int) -> None:
@@ -48,7 +48,7 @@ class Generator(nn.Module):
 
     Each resolution adds its part to the image, as in StyleGAN2: the short way from z to colours and large shapes
     is what makes a few thousand steps enough. No convolution works at full size: the last one makes four pixels
-    from each of half the size (arXiv:1609.05158), which halves the time of a step.
+    from each of half the size (arXiv:1609.05158).
     """
 
     def __init__(

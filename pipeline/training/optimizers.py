@@ -1,0 +1,70 @@
+"""Which optimizer moves which weights, and how fast at each step."""
+
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torch.optim import Adam, Optimizer
+
+SMALLEST = 16  # channels on either side; a layer with fewer reads or makes pixels, which Muon is not for
+
+
+class Muon(torch.optim.Muon):
+    """Muon (https://kellerjordan.github.io/posts/muon/) for convolutions too: a kernel is a matrix with a row an output.
+
+    torch's own takes nothing but matrices. This one hands it views of the weights, so they have to stay where they
+    are in memory: make it after the network has moved to its device and memory format.
+    """
+
+    def __init__(self, weights: list[nn.Parameter], lr: float, momentum: float) -> None:
+        self.weights = weights
+        # Three Newton-Schulz steps, of five by default: the same figures here, for half the time of the optimizer.
+        super().__init__(
+            [nn.Parameter(_matrix(w.detach(), w)) for w in weights],
+            lr=lr,
+            momentum=momentum,
+            weight_decay=0.0,
+            ns_steps=3,
+        )
+
+    def step(self, closure: Any = None) -> Any:
+        for weight, matrix in zip(self.weights, self.param_groups[0]["params"], strict=True):
+            matrix.grad = None if weight.grad is None else _matrix(weight.grad, weight)
+        return super().step(closure)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        super().zero_grad(set_to_none)
+        for weight in self.weights:
+            weight.grad = None
+
+
+def optimizers(
+    network: nn.Module, learning_rate: float, matrix_learning_rate: float, betas: tuple[float, float]
+) -> list[Optimizer]:
+    """Adam for a network's weights, or, with a `matrix_learning_rate`, Muon for its matrices and Adam for the rest."""
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    matrices = [p for p in parameters if p.ndim > 1 and min(p.shape[:2]) >= SMALLEST] if matrix_learning_rate else []
+    chosen = {id(p) for p in matrices}
+    rest = [p for p in parameters if id(p) not in chosen]
+    made: list[Optimizer] = [Adam(rest, lr=learning_rate, betas=betas, fused=True)]
+    if matrices:
+        made.append(Muon(matrices, lr=matrix_learning_rate, momentum=betas[0]))
+    return made
+
+
+def take_step(module: pl.LightningModule, factor: float) -> None:
+    """One step of every optimizer of a module, at `factor` of the rate it was made with; the gradients go."""
+    found = module.optimizers()
+    for optimizer in found if isinstance(found, list) else [found]:
+        for group in optimizer.param_groups:
+            group["lr"] = factor * group.setdefault("initial_lr", group["lr"])  # the name that torch's schedulers use
+        optimizer.step()
+        optimizer.zero_grad()
+
+
+def _matrix(x: Tensor, like: Tensor) -> Tensor:
+    """x as [outputs, the rest], in the order in which `like` lies in memory: a view where x lies the same way."""
+    if like.ndim == 4 and like.is_contiguous(memory_format=torch.channels_last):
+        x = x.permute(0, 2, 3, 1)
+    return x.reshape(len(x), -1)

@@ -1,0 +1,30 @@
+"""I, C and A: shapes, scales, and what the inner layers are."""
+
+import pytest
+import torch
+
+from pipeline.networks import AttributeEncoder, Recogniser
+
+
+@pytest.mark.parametrize("size", [32, 64, 128])
+def test_inner_layers_halve_and_are_those_that_f_is_made_of(size):
+    net = Recogniser(size, 4, 8, 3, normalized=False).eval()
+    x = torch.rand(2, 3, size, size) * 2 - 1
+    inner = net.inner(x)
+    assert [f.shape[-1] for f in inner] == [size // 2, size // 4, size // 8]
+    torch.testing.assert_close(net.pool(net.blocks[2:](inner[-1])), net(x)[0])
+
+
+def test_normalized_features_have_unit_length_and_scores_are_cosines():
+    f, scores = Recogniser(32, 4, 8, 3, normalized=True)(torch.rand(2, 3, 32, 32))
+    torch.testing.assert_close(f.norm(dim=1), torch.ones(2))
+    assert scores.abs().max() <= 1
+
+
+def test_a_variance_stays_within_what_means_something():
+    net = AttributeEncoder(32, 4, 6)
+    net.head.bias.data[6:] = torch.tensor([-100.0, 100, 0, 0, 0, 0])
+    mu, logvar = net(torch.zeros(2, 3, 32, 32))
+    assert mu.shape == logvar.shape == (2, 6)
+    assert float(logvar[0, 0]) == -8
+    assert float(logvar[0, 1]) == 4
