@@ -46,7 +46,7 @@ class FaceModel:
         weights.load(folder, self.networks, how)
         self.device = device()
         for network in self.networks.values():
-            network.eval().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            network.eval().to(self.device, memory_format=torch.channels_last)
 
     @torch.inference_mode()
     def recombine(self, subjects: np.ndarray, samples: np.ndarray) -> np.ndarray:

@@ -27,9 +27,9 @@ OURS = {
     "generator": {"L_GR", "L_GA", "L_GC", "L_GD", "L_adv"},
 }
 PAPER_WEIGHTS = Losses(
-    reconstruction=1.0, absolute=0.0, perceptual=0.0, focus=0.0, cross=0.1, kl=1.0, feature_C=1.0, feature_C_distance="squared",
-    feature_C_pairs="all", feature_C_blur=0.0, feature_D=1.0, adversarial=0.0, confusion=0.0,
-    attributes_follow="reconstruction",
+    reconstruction=1.0, absolute=0.0, perceptual=0.0, focus=0.0, cross=0.1, kl=1.0, feature_C=1.0,
+    feature_C_distance="squared", feature_C_pairs="all", feature_C_blur=0.0, feature_D=1.0,
+    adversarial=0.0, confusion=0.0, attributes_follow="reconstruction",
 )  # fmt: skip
 OUR_WEIGHTS = PAPER_WEIGHTS.model_copy(
     update={
@@ -39,7 +39,8 @@ OUR_WEIGHTS = PAPER_WEIGHTS.model_copy(
 )  # fmt: skip
 TRAIN = Train(
     seed=0, images=800, batch_size=4, learning_rate=1e-3, matrix_learning_rate=0.0,
-    learning_rate_schedule="constant", beta1=0.5, same_pairs="image", cross_every=2, recognisers="joint", average_images=0, precision="32-true",
+    learning_rate_schedule="constant", beta1=0.5, same_pairs="image", cross_every=2, recognisers="joint",
+    average_images=0, precision="32-true",
 )  # fmt: skip
 PRETRAIN = Recogniser(
     seed=0, images=80, batch_size=4, learning_rate=1e-3, matrix_learning_rate=0.0, margin=0.25, scale=8.0, augment=False
