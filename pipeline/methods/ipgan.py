@@ -24,8 +24,8 @@ from pipeline.training.gradients import average_gradients
 from pipeline.training.optimizers import optimizers, take_step
 
 NETWORKS = ("identity", "classifier", "discriminator", "code_classifier", "attributes", "generator")
-# Q is small, and has to keep up with a moving A: a larger rate, for Adam alone. With Muon it is confidently wrong, worse
-# than a guess, and tells A nothing.
+# Q is small, and has to keep up with a moving A: a larger rate, for Adam alone. Muon makes it confidently wrong, worse
+# than a guess, which tells A nothing.
 HURRY = {"code_classifier": 2.0}
 OF_Z = ("L_KL", "L_AQ")  # terms that do not depend on G
 Table = dict[str, dict[str, float]]  # network -> term -> weight
