@@ -57,7 +57,8 @@ def method(weights=PAPER_WEIGHTS, injection="concatenation", normalized=False, *
 
 
 def ours(weights=OUR_WEIGHTS):
-    return method(weights, "modulation", normalized=True, recognisers="frozen", learning_rate_schedule="linear")
+    departures = {"recognisers": "frozen", "learning_rate_schedule": "linear", "matrix_learning_rate": 0.01}
+    return method(weights, "modulation", normalized=True, **departures)
 
 
 def batch(same=False, size=4):

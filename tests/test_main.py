@@ -1,0 +1,51 @@
+"""The command line as a person meets it: what it offers, and what it says at once rather than after hours."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import yaml
+
+from pipeline import stages
+from tests.conftest import ROOT
+
+
+def run(top, *arguments):
+    env = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"], "HOME": str(top)}
+    command = [sys.executable, "-m", "pipeline", *arguments]
+    return subprocess.run(command, cwd=top, env=env, capture_output=True, text=True, check=False)
+
+
+def test_help_lists_every_stage_and_command(tmp_path):
+    done = run(tmp_path, "--help")
+    assert done.returncode == 0
+    for name in (*stages.NAMES, "recombine", "fetch"):
+        assert f"    {name} " in done.stdout
+
+
+def test_an_unknown_command_is_refused_with_the_known_ones(tmp_path):
+    done = run(tmp_path, "trian")
+    assert done.returncode == 2
+    assert "invalid choice: 'trian'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_fid_without_its_weights_is_refused_before_the_first_stage_does_anything(tmp_path):
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params["evaluate"]["inception"] = "on"
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    done = run(tmp_path, "prepare")
+    assert done.returncode != 0
+    assert "python -m pipeline fetch inception" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
+
+
+def test_make_outside_a_git_repository_says_what_to_do(tmp_path):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "GIT_CEILING_DIRECTORIES": str(tmp_path.parent)}
+    done = subprocess.run(["make", "repro"], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "git init && git add . && git commit -m Facet" in done.stderr
+    assert not (tmp_path / ".venv").exists()
