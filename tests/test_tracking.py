@@ -25,6 +25,7 @@ RECOGNISER = {
     "images": 1,
     "batch_size": 2,
     "learning_rate": 0.1,
+    "matrix_learning_rate": 0.0,
     "margin": 0.0,
     "scale": 1.0,
     "augment": False,
