@@ -7,8 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from pipeline.networks import Generator
+from pipeline.methods import ipgan
+from pipeline.networks import Generator, JudgeNetwork
+from pipeline.params import load_params
 from pipeline.training.optimizers import Muon, optimizers, take_step
+from tests.conftest import ROOT
 
 BETAS = (0.9, 0.99)
 
@@ -109,3 +112,13 @@ def test_the_views_are_of_the_weights_themselves_after_a_load():
     net(torch.randn(2, 16), torch.randn(2, 8)).square().sum().backward()
     take_step(SimpleNamespace(optimizers=lambda: made), 1.0)
     assert (net.first.weight - weight).abs().max() > 1e-4
+
+
+def test_muon_is_given_no_copy_of_any_weight_of_the_committed_networks():
+    params = load_params(ROOT / "params.yaml")
+    made = {**ipgan.networks(params.model, 64, 20), "judge": JudgeNetwork(64, params.judge.width, 32, 20, 20)}
+    for name, network in made.items():
+        network.to(memory_format=torch.channels_last)
+        for muon in optimizers(network, 1e-3, 0.1, BETAS)[1:]:
+            for weight, matrix in zip(muon.weights, muon.param_groups[0]["params"], strict=True):
+                assert weight.data_ptr() == matrix.data_ptr(), (name, weight.shape)
