@@ -78,7 +78,7 @@ def face_focus(image_size: int, strength: float) -> Tensor:
     """Weights of an aligned crop's pixels, ours: a Gaussian bump of `strength` over the face, on top of 1.
 
     float32 [S, S] with a mean of 1, so that a weight on the whole image keeps its meaning. The bump stands between
-    eyes and mouth of the template (datasets/alignment.py) and has a standard deviation of 0.22 crops.
+    eyes and mouth of the template (datasets/photographs/alignment.py) and has a standard deviation of 0.22 crops.
     """
     at = (torch.arange(image_size) + 0.5) / image_size
     x, y = (at - 0.5) / 0.22, (at - 0.54) / 0.22

@@ -1,9 +1,9 @@
 """The typed form of params.yaml: types, bounds, descriptions and what must fit together; no default values."""
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML, YAMLError
 
 from pipeline.errors import UserError
@@ -19,6 +19,14 @@ class Section(BaseModel):
     """Unknown keys are errors, values are not coerced, nothing changes later."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+SourceName = Literal["rendered", "photos", "manifest", "recordio"]
+
+
+def _several(value: Any) -> Any:
+    """One name or a list of them, as a tuple."""
+    return tuple(value) if isinstance(value, list) else (value,)
 
 
 class BySplit(Section):
@@ -59,21 +67,64 @@ class Shares(Section):
         return self
 
 
-class Photos(Section):
-    """Photographs: one folder a person."""
+class Detection(Section):
+    """Which face of a photograph is meant, and when there is none."""
 
-    shares: Shares
-    min_face_pixels: int = Field(ge=8, description="narrower faces are rejected")
     min_score: float = Field(gt=0, lt=1, description="the detector's confidence")
+    min_face_pixels: int = Field(ge=8, description="narrower faces are rejected; pixels of the photograph")
+    choose: Literal["largest", "central"] = Field(
+        description="of several faces: the largest box, or the one whose middle is nearest to the photograph's"
+    )
+
+
+class Quality(Section):
+    """Bounds of a photograph's quality; the index holds the numbers, so bounds can be chosen from its histograms."""
+
+    min_sharpness: float = Field(ge=0, description="variance of the Laplacian of the crop's luma; 0: any")
+    min_exposure: float = Field(ge=0, le=1, description="mean luma of the face; 0: any")
+    max_exposure: float = Field(ge=0, le=1, description="mean luma of the face; 1: any")
+    max_yaw: float = Field(gt=0, le=180, description="degrees either way, from the five points; 180: any")
+    max_pitch: float = Field(gt=0, le=180, description="degrees either way, from the five points; 180: any")
+    max_roll: float = Field(gt=0, le=180, description="degrees either way; 180: any")
+
+
+class Duplicates(Section):
+    """Copies among photographs; rendered heads have none."""
+
+    near_bits: int = Field(
+        ge=-1, le=14, description="perceptual hashes (256 bits) that differ in so many show one photograph; -1: off"
+    )
+
+
+class Identities(Section):
+    """Which people are used."""
+
+    min_images: int = Field(ge=1, description="a person with fewer usable photographs is rejected; unlabelled faces are not")
+    min_cosine: float = Field(
+        ge=-1,
+        lt=1,
+        description="to the mean of the person's other photographs, as a recogniser sees them; less is set aside; -1: off",
+    )
 
 
 class Data(Section):
-    source: Literal["rendered", "photos"]
-    path: str = Field(min_length=1, description="photos: a folder with a folder for each person")
+    source: Annotated[tuple[SourceName, ...], BeforeValidator(_several), Field(min_length=1)] = Field(
+        description="rendered, photos, manifest or recordio; or several: [photos, recordio]"
+    )
+    photos: str = Field(min_length=1, description="a folder with a folder for each person")
+    manifest: str = Field(min_length=1, description="a CSV or Parquet file of paths and identities, or a folder of them")
+    recordio: str = Field(min_length=1, description="a folder with train.rec, train.idx and property")
+    unlabelled: str = Field(min_length=1, description="a folder of faces of nobody in particular; empty: none are added")
     image_size: Literal[32, 64, 128, 256] = Field(description="side of the square crop, in pixels")
+    margin: float = Field(ge=-0.2, le=1, description="photographs: the crop shows so much more than the template")
     seed: int = Field(ge=0, description="rendered: which people and which pictures of them")
+    shard_images: int = Field(ge=1, le=100_000, description="candidates of a shard; a task of one worker")
     rendered: Rendered
-    photos: Photos
+    shares: Shares
+    detection: Detection
+    quality: Quality
+    duplicates: Duplicates
+    identities: Identities
 
 
 class Model(Section):
@@ -233,7 +284,13 @@ def _contradictions(raw: dict[str, Any]) -> list[str]:
             "losses.reconstruction: should be above 0 where losses.absolute is 0: nothing else holds x' to x_a"
         )
     people = at("data.rendered.people.test")
-    if at("data.source") == "rendered" and isinstance(people, int):
+    source = at("data.source")
+    sources = source if isinstance(source, list) else [source]
+    if len(set(map(str, sources))) < len(sources):
+        lines.append(f"data.source: should name each source once (got {sources})")
+    if "rendered" in sources and at("data.margin") not in (0, None):
+        lines.append(f"data.margin: should be 0 with rendered heads, whose camera is fixed (got {at('data.margin')})")
+    if sources == ["rendered"] and isinstance(people, int):
         for name, most in (("samples_per_subject", people - 1), ("grid_samples", people), ("grid_subjects", people)):
             value = at(f"synthesize.{name}")
             if isinstance(value, int) and value > most:

@@ -13,9 +13,9 @@ from pipeline import assets
 from pipeline.applications.face_model import device
 from pipeline.applications.retrieval import top1_real
 from pipeline.datasets import heads
-from pipeline.datasets.alignment import warp
+from pipeline.datasets.photographs.alignment import warp
 from pipeline.datasets.augmentation import attribute_augmentation
-from pipeline.datasets.detection import yunet
+from pipeline.datasets.photographs.detection import yunet
 from pipeline.datasets.labelled import LabelledBatches
 from pipeline.datasets.shards import Faces
 from pipeline.judges.photographs import ANGLES, photo_judge

@@ -9,7 +9,7 @@ import numpy as np
 from pipeline import assets, paths
 from pipeline.applications.face_model import FaceModel
 from pipeline.datasets.contact_sheet import tiled, write_png
-from pipeline.datasets.detection import yunet
+from pipeline.datasets.photographs.detection import yunet
 from pipeline.datasets.sources.photos import subject_face
 from pipeline.errors import UserError
 

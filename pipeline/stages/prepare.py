@@ -5,7 +5,7 @@ from importlib import import_module
 from pipeline import assets, paths, tracking, work
 from pipeline.datasets.catalogue import statistics, write
 from pipeline.datasets.contact_sheet import contact_sheet
-from pipeline.datasets.detection import Detector, yunet
+from pipeline.datasets.photographs.detection import Detector, yunet
 from pipeline.datasets.protocol import EVALUATED, protocol
 from pipeline.datasets.shards import Faces
 from pipeline.params import Data

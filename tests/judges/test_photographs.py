@@ -8,9 +8,9 @@ import openvino
 import pytest
 from openvino import opset13 as op
 
-from pipeline.datasets.alignment import TEMPLATE, align, pixels, warp
-from pipeline.datasets.decoding import decode
-from pipeline.datasets.detection import yunet
+from pipeline.datasets.photographs.alignment import TEMPLATE, align, pixels, warp
+from pipeline.datasets.photographs.decoding import decode
+from pipeline.datasets.photographs.detection import yunet
 from pipeline.errors import UserError
 from pipeline.judges.photographs import RECOGNISER_TEMPLATE, photo_judge
 from pipeline.judges.verdict import Judge

@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.datasets.alignment import align
-from pipeline.datasets.decoding import Undecodable, decode
-from pipeline.datasets.detection import Detector
+from pipeline.datasets.photographs.alignment import align
+from pipeline.datasets.photographs.decoding import Undecodable, decode
+from pipeline.datasets.photographs.detection import Detector
 from pipeline.datasets.faces import SPLITS, Face, Reject, Source
 from pipeline.errors import UserError
 from pipeline.params import Data

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from pipeline.datasets import heads
-from pipeline.datasets.detection import Detector
+from pipeline.datasets.photographs.detection import Detector
 from pipeline.datasets.faces import SPLITS, Face, Source
 from pipeline.params import Data
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.datasets.alignment import TEMPLATE, pixels
-from pipeline.datasets.detection import Detection, yunet
+from pipeline.datasets.photographs.alignment import TEMPLATE, pixels
+from pipeline.datasets.photographs.detection import Detection, yunet
 from pipeline.datasets.faces import SPLITS, Face, Reject
 from pipeline.datasets.sources.photos import photos, split_of, subject_face
 from pipeline.errors import UserError

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.datasets.decoding import MAX_PIXELS, Undecodable, decode
+from pipeline.datasets.photographs.decoding import MAX_PIXELS, Undecodable, decode
 
 QUARTERS = np.zeros((40, 60, 3), dtype=np.uint8)
 QUARTERS[:20, :30], QUARTERS[:20, 30:] = (200, 30, 30), (30, 200, 30)

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.datasets.decoding import decode
-from pipeline.datasets.detection import yunet
+from pipeline.datasets.photographs.decoding import decode
+from pipeline.datasets.photographs.detection import yunet
 from pipeline.errors import UserError
 
 WEIGHTS = "models/face_detection_yunet_2023mar.onnx"

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.datasets.alignment import TEMPLATE, align, pixels, similarity, transform, warp
+from pipeline.datasets.photographs.alignment import TEMPLATE, align, pixels, similarity, transform, warp
 
 
 def checker(height: int, width: int, period: int) -> np.ndarray:

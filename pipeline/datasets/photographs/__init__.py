@@ -1,0 +1,1 @@
+"""What happens to a photograph: decode, detect, align, judge its quality; the same for training and for use."""
