@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pipeline
-from pipeline import stages
+from pipeline import paths, stages
 from pipeline.errors import UserError
 from pipeline.params import load_params
 
@@ -29,6 +29,19 @@ def recombine(arguments: argparse.Namespace) -> None:
 
     subjects, samples = arguments.subject or arguments.subjects, arguments.sample or arguments.samples
     recombine(subjects, samples, arguments.out)
+    print(arguments.out)
+
+
+def inspect_folder(arguments: argparse.Namespace) -> None:
+    from pipeline.datasets.building.statistics import as_text, describe
+
+    print(as_text(describe(arguments.folder)))
+
+
+def manifest(arguments: argparse.Namespace) -> None:
+    from pipeline.applications.manifest import make
+
+    make(arguments.folders, arguments.out, arguments.celeba)
     print(arguments.out)
 
 
@@ -57,6 +70,26 @@ def parser() -> argparse.ArgumentParser:
         "A model trained on rendered heads (the default) does badly on photographs: train on photographs for those."
     )
     command.set_defaults(run=recombine)
+
+    command = commands.add_parser("inspect", help="what a prepared folder holds: counts, rejects, histograms")
+    command.add_argument("folder", type=Path, nargs="?", default=paths.FACES, help=f"default: {paths.FACES}")
+    command.set_defaults(run=inspect_folder)
+
+    command = commands.add_parser(
+        "manifest", help="a list of photographs with sizes and hashes, for data.source: manifest"
+    )
+    command.add_argument("folders", type=Path, nargs="+", metavar="DIR", help="a folder with a folder for each person")
+    command.add_argument("--out", type=Path, required=True, metavar="FILE", help="ends in .parquet or .csv")
+    command.add_argument(
+        "--celeba",
+        action="store_true",
+        help="DIR is CelebA's: its lists of identities, attributes, boxes and landmarks",
+    )
+    command.epilog = (
+        "Example: python -m pipeline manifest /data/vggface2/train --out data/manifests/vggface2.parquet. "
+        "Millions of loose files are no DVC dep; this file is."
+    )
+    command.set_defaults(run=manifest)
 
     command = commands.add_parser("fetch", help="download published weights: yunet, reidentification, head_pose, …")
     command.add_argument("name", help="yunet, reidentification, head_pose or inception")

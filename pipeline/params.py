@@ -99,11 +99,13 @@ class Duplicates(Section):
 class Identities(Section):
     """Which people are used."""
 
-    min_images: int = Field(ge=1, description="a person with fewer usable photographs is rejected; unlabelled faces are not")
+    min_images: int = Field(
+        ge=1, description="a person with fewer usable photographs is rejected; unlabelled faces are not"
+    )
     min_cosine: float = Field(
         ge=-1,
         lt=1,
-        description="to the mean of the person's other photographs, as a recogniser sees them; less is set aside; -1: off",
+        description="to the mean of the person's other photographs, by a recogniser; below it: set aside; -1: off",
     )
 
 
@@ -112,9 +114,13 @@ class Data(Section):
         description="rendered, photos, manifest or recordio; or several: [photos, recordio]"
     )
     photos: str = Field(min_length=1, description="a folder with a folder for each person")
-    manifest: str = Field(min_length=1, description="a CSV or Parquet file of paths and identities, or a folder of them")
+    manifest: str = Field(
+        min_length=1, description="a CSV or Parquet file of paths and identities, or a folder of them"
+    )
     recordio: str = Field(min_length=1, description="a folder with train.rec, train.idx and property")
-    unlabelled: str = Field(min_length=1, description="a folder of faces of nobody in particular; empty: none are added")
+    unlabelled: str = Field(
+        min_length=1, description="a folder of faces of nobody in particular; empty: none are added"
+    )
     image_size: Literal[32, 64, 128, 256] = Field(description="side of the square crop, in pixels")
     margin: float = Field(ge=-0.2, le=1, description="photographs: the crop shows so much more than the template")
     seed: int = Field(ge=0, description="rendered: which people and which pictures of them")
@@ -258,7 +264,7 @@ def _mistakes(error: ValidationError) -> list[str]:
     for e in error.errors():
         plain = isinstance(e["input"], str | int | float | bool | None)
         got = f" (got {e['input']!r})" if plain and e["type"] != "missing" else ""
-        place = ".".join(str(part) for part in e["loc"])
+        place = ".".join(part for part in e["loc"] if isinstance(part, str))  # a list's member has its list's name
         lines.append(f"{place}{': ' if place else ''}{e['msg'].removeprefix('Value error, ')}{got}")
     return lines
 

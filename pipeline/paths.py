@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-FACES = Path("data/faces")  # tar shards of aligned crops, index.parquet, rejects.parquet
+FACES = Path("data/faces")  # tar shards of aligned crops, index.parquet, rejects.parquet, copies.parquet
+ACCEPTED_SHEET = Path("results/prepare/accepted.png")
+REJECTED_SHEET = Path("results/prepare/rejected.png")
 RECOGNISER = Path("models/pretrain")  # the start of I and C
 JUDGE = Path("models/judge")
 MODEL = Path("models/train")  # the networks of the method
@@ -28,6 +30,7 @@ METRICS = (
     EVALUATE_METRICS,
 )
 
+PREPARE_PLOTS = Path("results/prepare/plots")
 PRETRAIN_CURVE = Path("results/pretrain/plots/curve.csv")
 JUDGE_CURVE = Path("results/judge/plots/curve.csv")
 TRAIN_CURVE = Path("results/train/plots/curve.csv")

@@ -10,7 +10,7 @@ import json
 import logging
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -108,6 +108,36 @@ class Run:
             lines.append(",".join([str(images), *(f"{values[k]:.6g}" if k in values else "" for k in keys)]))
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    def table(self, path: Path, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """A table as plot data for DVC, and under STAGE/NAME for the dashboard."""
+        if not self._writes:
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(
+            "\n".join([",".join(columns), *(",".join(map(str, row)) for row in rows)]) + "\n", encoding="utf-8"
+        )
+
+        def send(wandb_run: "wandb.Run") -> None:
+            import wandb
+
+            name = f"{path.parent.parent.name}/{path.stem}"
+            wandb_run.log({name: wandb.Table(list(columns), [list(row) for row in rows]), "images": self._images})
+
+        self._send(send)
+
+    def reference(self, name: str, folder: Path, metadata: Mapping[str, Any]) -> None:
+        """A folder as an artifact that says where it lies and what is in it; its bytes stay where they are."""
+
+        def send(wandb_run: "wandb.Run") -> None:
+            import wandb
+
+            artifact = wandb.Artifact(name, type="dataset", metadata=dict(metadata))
+            for file in sorted(folder.resolve().iterdir()):
+                artifact.add_reference(file.as_uri(), name=file.name)  # with its md5, as DVC has it
+            wandb_run.log_artifact(artifact)
+
+        self._send(send)
 
     def picture(self, key: str, image: np.ndarray | Path, caption: str = "") -> None:
         """An image for the dashboard: uint8 [H, W, 3] RGB, or a file."""

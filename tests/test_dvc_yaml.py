@@ -15,7 +15,11 @@ from pipeline import paths, stages
 
 ROOT = Path(__file__).parent.parent
 DVC_YAML: dict[str, Any] = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
+PARAMS: dict[str, Any] = YAML(typ="safe").load((ROOT / "params.yaml").read_text(encoding="utf-8"))
 STAGES: dict[str, Any] = DVC_YAML["stages"]
+for _stage in STAGES.values():
+    # Where photographs come from is a param: DVC puts its value into the dep.
+    _stage["deps"] = [re.sub(r"\$\{data\.(\w+)\}", lambda m: PARAMS["data"][m[1]], dep) for dep in _stage["deps"]]
 IMPORTS = grimp.build_graph("pipeline", cache_dir=None, exclude_type_checking_imports=True)
 # Not deps, on purpose: what they change reaches a stage through `params:`, or changes no result.
 NOT_DEPS = {

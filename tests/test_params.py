@@ -35,7 +35,11 @@ def test_the_committed_params_are_valid():
         ("gallery: 5", "gallery: 0", "evaluate.gallery: Input should be greater than or equal to 1 (got 0)"),
         ("gallery: 5", "gallery: 5\n  galery: 5", "evaluate.galery: Extra inputs are not permitted (got 5)"),
         ("  gallery: 5\n", "", "evaluate.gallery: Field required"),
-        ("source: rendered", "source: renderd", "data.source: Input should be 'rendered' or 'photos' (got 'renderd')"),
+        (
+            "source: rendered",
+            "source: renderd",
+            "data.source: Input should be 'rendered', 'photos', 'manifest' or 'recordio' (got 'renderd')",
+        ),
     ],
 )
 def test_a_mistake_is_named(tmp_path, right, wrong, message):
@@ -48,7 +52,9 @@ def test_a_mistake_is_named(tmp_path, right, wrong, message):
         ("normalized_features: true", "normalized_features: false", "pretrain.margin"),
         ("samples_per_subject: 16", "samples_per_subject: 48", "synthesize.samples_per_subject"),
         ("grid_subjects: 8", "grid_subjects: 60", "synthesize.grid_subjects"),
-        ("val: 0.1, test: 0.2}", "val: 0.1, test: 0.3}", "data.photos.shares"),
+        ("source: rendered", "source: [rendered, rendered]", "data.source: should name each source once"),
+        ("margin: 0.0", "margin: 0.2", "data.margin: should be 0 with rendered heads"),
+        ("val: 0.1, test: 0.2}", "val: 0.1, test: 0.3}", "data.shares"),
     ],
 )
 def test_a_contradiction_is_named(tmp_path, right, wrong, message):

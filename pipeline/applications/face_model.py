@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from pydantic import ValidationError
 
+from pipeline.datasets.faces import Cut
 from pipeline.datasets.pairs import to_images, to_tensor
 from pipeline.datasets.protocol import Pair
 from pipeline.datasets.shards import Faces
@@ -38,9 +39,9 @@ class FaceModel:
         self.facts = weights.facts(folder, how)
         try:
             model = expected or Model.model_validate(self.facts["model"])
-            self.image_size, self.source = int(self.facts["image_size"]), str(self.facts["source"])
-            self.networks = ipgan.networks(model, self.image_size, int(self.facts["identities"]))
-        except (KeyError, ValidationError) as error:
+            self.cut, self.source = Cut(**self.facts["cut"]), str(self.facts["source"])
+            self.networks = ipgan.networks(model, self.cut.image_size, int(self.facts["identities"]))
+        except (KeyError, TypeError, ValidationError) as error:
             raise weights.WeightsError(f"{folder}: its header says too little ({error}); run `{how} -f`") from None
         self.networks = {name: self.networks[name] for name in ("identity", "attributes", "generator")}
         weights.load(folder, self.networks, how)

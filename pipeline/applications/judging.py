@@ -13,10 +13,10 @@ from pipeline import assets
 from pipeline.applications.face_model import device
 from pipeline.applications.retrieval import top1_real
 from pipeline.datasets import heads
-from pipeline.datasets.photographs.alignment import warp
 from pipeline.datasets.augmentation import attribute_augmentation
-from pipeline.datasets.photographs.detection import yunet
 from pipeline.datasets.labelled import LabelledBatches
+from pipeline.datasets.photographs.alignment import warp
+from pipeline.datasets.photographs.detection import yunet
 from pipeline.datasets.shards import Faces
 from pipeline.judges.photographs import ANGLES, photo_judge
 from pipeline.judges.scales import outputs
@@ -40,7 +40,7 @@ def make(data: Data, judge: JudgeParams, faces: Faces, fit: Fit, folder: Path) -
     Raises:
         AssetError: a published network is missing or damaged.
     """
-    if data.source != "rendered":
+    if data.source != ("rendered",):
         folder.mkdir(parents=True, exist_ok=True)
         record = {name: [f._asdict() for f in assets.ASSETS[name].files] for name in PUBLISHED if assets.locate(name)}
         (folder / "published.json").write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
@@ -67,9 +67,9 @@ def load(data: Data, judge: JudgeParams, folder: Path) -> Court:
         WeightsError: it is missing, damaged or of another shape than params.
         AssetError: a published network is missing or damaged.
     """
-    if data.source != "rendered":
+    if data.source != ("rendered",):
         files = {name: assets.locate(name).path for name in PUBLISHED}
-        detect = yunet(files["yunet"], data.photos.min_score)
+        detect = yunet(files["yunet"], data.detection.min_score)
         return Court(
             photo_judge(detect, warp, files["reidentification"], files["head_pose"]),
             {name: Attribute("continuous", -90.0, 90.0) for name in ANGLES},
@@ -89,7 +89,7 @@ def known_attributes(faces: Faces, rows: np.ndarray) -> dict[str, np.ndarray]:
     """Name -> float32 [n], the true attributes of rendered heads; empty for photographs."""
     if not faces.has("attribute_vector"):
         return {}
-    vectors = faces.column("attribute_vector")[rows]
+    vectors = faces.column("attribute_vector", rows)
     return {d.name: vectors[:, i] for i, d in enumerate(heads.ATTRIBUTES)}
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from pipeline import assets, paths
 from pipeline.applications.face_model import FaceModel
 from pipeline.datasets.contact_sheet import tiled, write_png
+from pipeline.datasets.photographs.cutting import Unusable, subject_face
 from pipeline.datasets.photographs.detection import yunet
-from pipeline.datasets.sources.photos import subject_face
 from pipeline.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -36,10 +36,13 @@ def recombine(subjects: Path, samples: Path, out: Path) -> None:
     detect = yunet(assets.locate("yunet").path, MIN_SCORE)
 
     def face(path: Path) -> np.ndarray:
-        crop, note = subject_face(path, detect, model.image_size)
-        if note:
-            log.warning("note: %s", note)
-        return crop
+        try:
+            face = subject_face(path, detect, model.cut)
+        except Unusable as error:
+            raise UserError(f"{path}: {error.detail}; choose another photograph, with one large face") from None
+        if face.faces and face.faces > 1:
+            log.warning("note: %s: %d faces were found, the %s one is used", path, face.faces, model.cut.choose)
+        return face.image
 
     single = subjects.is_file() and samples.is_file()
     x_s, x_a = _faces(subjects, face), _faces(samples, face)

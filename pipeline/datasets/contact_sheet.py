@@ -19,14 +19,39 @@ def tiled(rows: list[list[np.ndarray]], gap: int = 2) -> np.ndarray:
 
 
 def contact_sheet(faces: Faces, split: str | None = None, people: int = 12, images: int = 12) -> np.ndarray:
-    """A row a person, spread evenly over the index or a split of it; short rows end in white."""
-    names = faces.column("identity")
-    order = list(dict.fromkeys(names if split is None else names[faces.of_split(split)]))
+    """A row a person, spread evenly over the index or a split of it; short rows end in white. Unlabelled ones last."""
+    person = faces.coded("identity")[0]
+    rows = np.arange(len(faces)) if split is None else faces.of_split(split)
+    order = list(dict.fromkeys(person[rows].tolist()))
+    order.sort(key=lambda code: code < 0)
     chosen = [order[i] for i in np.unique(np.linspace(0, len(order) - 1, people).astype(int))]
-    rows = [[faces.image(int(r)) for r in np.flatnonzero(names == name)[:images]] for name in chosen]
-    blank = np.full_like(rows[0][0], 255)
+    sheet = [list(faces.images(rows[person[rows] == code][:images])) for code in chosen]
+    return tiled(_filled(sheet))
+
+
+def _filled(rows: list[list[np.ndarray]]) -> list[list[np.ndarray]]:
+    """Short rows to the length of the longest, with white."""
     width = max(len(row) for row in rows)
-    return tiled([row + [blank] * (width - len(row)) for row in rows])
+    return [row + [np.full_like(row[0], 255)] * (width - len(row)) for row in rows]
+
+
+def captioned(rows: dict[str, list[np.ndarray]], columns: int = 8) -> np.ndarray:
+    """A line of text, then up to `columns` uint8 [S, S, 3] images, for each entry; "none" where there are none."""
+    if not rows:
+        return _line("none", 400)
+    size = next(iter(rows.values()))[0].shape[0]
+    width = columns * (size + 2) - 2
+    blank = np.full((size, size, 3), 255, np.uint8)
+    parts = []
+    for caption, images in rows.items():
+        parts += [_line(caption, width), tiled([images[:columns] + [blank] * (columns - len(images[:columns]))])]
+    return np.concatenate(parts)
+
+
+def _line(text: str, width: int, height: int = 22) -> np.ndarray:
+    line = np.full((height, width, 3), 255, np.uint8)
+    cv2.putText(line, text, (4, height - 7), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0, 0, 0), 1, cv2.LINE_AA)
+    return line
 
 
 def write_png(path: Path, image: np.ndarray) -> None:

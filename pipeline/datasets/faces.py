@@ -1,9 +1,11 @@
 """The words in which sources, photographs and shards speak of faces: candidate, face, reject."""
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
+
+from pipeline.params import Data
 
 
 class Photograph(NamedTuple):
@@ -68,6 +70,7 @@ class Face(NamedTuple):
     image: np.ndarray  # uint8 [S, S, 3], RGB
     landmarks: np.ndarray  # float32 [5, 2], pixels (x, y) of the crop: eyes, nose tip, mouth corners, left first
     quality: Quality
+    points: np.ndarray | None = None  # float32 [5, 2], the landmarks in pixels of the photograph
     box: np.ndarray | None = None  # float32 [4]: left, top, width, height; pixels of the photograph
     faces: int | None = None  # found in the photograph
     score: float | None = None  # the detector's confidence
@@ -76,3 +79,16 @@ class Face(NamedTuple):
     embedding: np.ndarray | None = None  # float32 [d], of a recogniser, not normalised
     identity_vector: np.ndarray | None = None  # rendered heads: float32 [len(heads.IDENTITY)]
     attribute_vector: np.ndarray | None = None  # rendered heads: float32 [len(heads.ATTRIBUTES)]
+
+
+class Cut(NamedTuple):
+    """What decides how a face is cut out of a photograph; a model remembers it, for later photographs."""
+
+    image_size: int  # side of the crop, in pixels
+    margin: float  # of the frame
+    choose: str  # of several faces: "largest" or "central"
+
+    @classmethod
+    def of(cls, data: Data) -> Self:
+        """As params say."""
+        return cls(data.image_size, data.margin, data.detection.choose)

@@ -42,9 +42,9 @@ class LabelledBatches(Dataset[Labelled]):
         augment: Augmentation | None,
     ) -> None:
         self.faces, self.rows, self.augment = faces, rows, augment
-        self.names, self.labels = np.unique(faces.column("identity")[rows], return_inverse=True)
+        self.names, self.labels = np.unique(faces.column("identity", rows), return_inverse=True)
         known = faces.has("attribute_vector")
-        self.attributes = faces.column("attribute_vector")[rows] if known else np.zeros((len(rows), 0), np.float32)
+        self.attributes = faces.column("attribute_vector", rows) if known else np.zeros((len(rows), 0), np.float32)
         self.batch_size, self.seed = batch_size, seed
         self.rank, self.world = 0, 1
 

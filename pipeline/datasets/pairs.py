@@ -56,7 +56,7 @@ class PairBatches(Dataset[Pairs]):
         cross_every: int,
     ) -> None:
         self.faces, self.rows = faces, rows
-        self.names, self.labels = np.unique(faces.column("identity")[rows], return_inverse=True)
+        self.names, self.labels = np.unique(faces.column("identity", rows), return_inverse=True)
         self.of_person = [np.flatnonzero(self.labels == i) for i in range(len(self.names))]
         self.batch_size, self.noise_dim, self.seed = batch_size, noise_dim, seed
         self.same_pairs, self.cross_every = same_pairs, cross_every

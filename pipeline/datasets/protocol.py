@@ -45,10 +45,14 @@ def protocol(faces: Faces, split: str, gallery: int, at_least: int = 2) -> Proto
         ShardError: there are fewer.
     """
     rows = faces.of_split(split)
-    names, keys = faces.column("identity"), faces.column("key")
+    keys = dict(zip(rows.tolist(), faces.column("key", rows), strict=True))
+    person, names = faces.coded("identity")
+    of_person: dict[str, list[int]] = {}
+    for row in rows.tolist():
+        of_person.setdefault(names[person[row]], []).append(row)
     parts = []
-    for name in sorted(set(names[rows])):
-        own = sorted((int(r) for r in rows if names[r] == name), key=lambda r: _hash(str(keys[r])))
+    for name in sorted(of_person):
+        own = sorted(of_person[name], key=lambda r: _hash(str(keys[r])))
         if len(own) >= 2:
             size = max(1, min(gallery, len(own) - 2))
             parts.append((name, np.array(own[:size]), np.array(own[size:])))

@@ -61,8 +61,8 @@ def photo_judge(detect: Detect, warp: Warp, reidentification: Path, head_pose: P
     Raises:
         UserError: weights are missing or damaged.
     """
-    recogniser = _compile(reidentification, "reidentification")
-    estimator = _compile(head_pose, "head_pose")
+    recognise = recogniser(reidentification, warp, threads=2)
+    estimator = _compile(head_pose, "head_pose", threads=2)
 
     def judge(images: np.ndarray) -> Verdict:
         features = np.zeros((len(images), FEATURES_DIM), dtype=np.float32)
@@ -73,14 +73,28 @@ def photo_judge(detect: Detect, warp: Warp, reidentification: Path, head_pose: P
             if face is None:
                 continue
             found[i] = True
-            aligned, _ = warp(image, face.landmarks, RECOGNISER_TEMPLATE, RECOGNISER_SIZE)
-            features[i] = recogniser(_blob(aligned))[0].ravel()
+            features[i] = recognise(image, face.landmarks)
             angles = estimator(_blob(_head(image, face, warp)))
             for angle, output in ANGLES.items():
                 attributes[angle][i] = angles[output].item()
         return Verdict(features, attributes, found)
 
     return judge
+
+
+def recogniser(reidentification: Path, warp: Warp, threads: int = 1) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """A face's features: (uint8 [H, W, 3] RGB, landmarks [5, 2]) -> float32 [FEATURES_DIM], compared by cosine.
+
+    Raises:
+        UserError: weights are missing or damaged.
+    """
+    network = _compile(reidentification, "reidentification", threads)
+
+    def recognise(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+        aligned, _ = warp(image, landmarks, RECOGNISER_TEMPLATE, RECOGNISER_SIZE)
+        return np.array(network(_blob(aligned))[0], np.float32).ravel()
+
+    return recognise
 
 
 def _central(faces: Sequence[Found], image_size: int) -> Found | None:
@@ -107,12 +121,12 @@ def _blob(image: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(image[..., ::-1].transpose(2, 0, 1)[None], dtype=np.float32)
 
 
-def _compile(xml: Path, asset: str) -> Any:
+def _compile(xml: Path, asset: str, threads: int) -> Any:
     """A network on the CPU; in float32, because some processors would prefer a narrower format and differ."""
     for path in (xml, xml.with_suffix(".bin")):
         if not path.is_file():
             raise UserError(f"{path}: the network is not there; `python -m pipeline fetch {asset}` fetches it")
-    settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 2, "NUM_STREAMS": 1}
+    settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1}
     try:
         core = _openvino().Core()
         return core.compile_model(core.read_model(xml), "CPU", settings)

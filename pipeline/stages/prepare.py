@@ -1,28 +1,36 @@
-"""Turn the source into aligned crops in tar shards, with one index, split by identity."""
+"""Turn the sources into aligned crops in tar shards, with one index, split by identity."""
 
-from importlib import import_module
-
-from pipeline import assets, paths, tracking, work
-from pipeline.datasets.catalogue import statistics, write
-from pipeline.datasets.contact_sheet import contact_sheet
-from pipeline.datasets.photographs.detection import Detector, yunet
+from pipeline import paths, tracking, work
+from pipeline.applications.preparing import recipe, rejected
+from pipeline.datasets.building.build import Rules, build
+from pipeline.datasets.building.statistics import describe, tables
+from pipeline.datasets.contact_sheet import captioned, contact_sheet, write_png
 from pipeline.datasets.protocol import EVALUATED, protocol
 from pipeline.datasets.shards import Faces
+from pipeline.datasets.sources import listing
 from pipeline.params import Data
 from pipeline.settings import Settings
 
 
 def run(data: Data) -> None:
-    def detector() -> Detector:
-        return yunet(assets.locate("yunet").path, data.photos.min_score)
-
-    source = import_module(f"pipeline.datasets.sources.{data.source}")  # a source is a module of that name
-    faces = source.open_source(data, detector, Settings.read().workers)
+    settings = Settings.read()
+    candidates, made_how = listing(data), recipe(data)
+    who = data.identities
+    rules = Rules(data.shard_images, data.duplicates.near_bits, who.min_cosine, who.min_images)
 
     with tracking.run("prepare", data) as track, work.building("prepare", data) as folder:
-        rejects = write(faces, folder / "faces")
-        prepared = Faces(folder / "faces")
-        protocol(prepared, "val", 1), protocol(prepared, "test", 1, EVALUATED)  # rather now than stages later
-        track.picture("prepare/faces", contact_sheet(prepared))
-        track.metrics(paths.PREPARE_METRICS, statistics(prepared, rejects))
-        work.publish(folder / "faces", paths.FACES)
+        built = build(candidates, made_how, rules, folder, settings.scheduler, settings.workers)
+        faces, statistics = Faces(built.folder), describe(built.folder)
+        protocol(faces, "val", 1), protocol(faces, "test", 1, EVALUATED)  # rather now than stages later
+        write_png(folder / "accepted.png", contact_sheet(faces))
+        write_png(folder / "rejected.png", captioned(rejected(built)))
+
+        track.metrics(paths.PREPARE_METRICS, statistics.numbers)
+        for name, (columns, rows) in tables(statistics).items():
+            track.table(paths.PREPARE_PLOTS / f"{name}.csv", columns, rows)
+        track.picture("prepare/accepted", folder / "accepted.png", "a row a person")
+        track.picture("prepare/rejected", folder / "rejected.png", "by reason")
+        work.publish(folder / "accepted.png", paths.ACCEPTED_SHEET)
+        work.publish(folder / "rejected.png", paths.REJECTED_SHEET)
+        work.publish(built.folder, paths.FACES)
+        track.reference("faces", paths.FACES, statistics.numbers)

@@ -5,6 +5,7 @@ import pytorch_lightning as pl
 from pipeline import paths, tracking, work
 from pipeline.applications.face_model import FaceModel
 from pipeline.datasets.contact_sheet import tiled
+from pipeline.datasets.faces import Cut
 from pipeline.datasets.pairs import PairBatches
 from pipeline.datasets.protocol import grid, protocol
 from pipeline.datasets.shards import Faces
@@ -31,8 +32,8 @@ def run(data: Data, model: Model, pretrain: Recogniser, losses: Losses, train: T
         fit = Fit(w, train.images, train.batch_size, train.precision, track.log, average)
         fit.run(method, batches)
         trained = {name: average.averages.get(name, getattr(method, name)) for name in ipgan.NETWORKS}
-        facts = {"identities": len(batches.names), "image_size": data.image_size, "source": data.source}
-        weights.save(w / "model", trained, {**facts, "model": model.model_dump()})
+        facts = {"identities": len(batches.names), "source": "+".join(data.source), "model": model.model_dump()}
+        weights.save(w / "model", trained, facts | {"cut": Cut.of(data)._asdict()})
 
         people = protocol(faces, "val", 1)
         subjects, samples = (faces.images(rows) for rows in grid(people, 6, 8))

@@ -18,6 +18,11 @@ def pixels(template: np.ndarray, image_size: int) -> np.ndarray:
     return (np.asarray(template, dtype=np.float64) * image_size - 0.5).astype(np.float32)
 
 
+def framed(template: np.ndarray, margin: float) -> np.ndarray:
+    """The template in a crop that shows `margin` more of everything: 0.2 is a fifth more on each side of the middle."""
+    return (np.asarray(template, np.float32) - 0.5) / (1 + margin) + 0.5
+
+
 def similarity(landmarks: np.ndarray, template_px: np.ndarray) -> np.ndarray:
     """Rotation, scale and shift, without reflection, that bring landmarks nearest to the template.
 
@@ -78,9 +83,9 @@ def warp(image: np.ndarray, points: np.ndarray, template: np.ndarray, image_size
     return np.asarray(crop, dtype=np.uint8), transform(full, points)
 
 
-def align(image: np.ndarray, landmarks: np.ndarray, image_size: int) -> tuple[np.ndarray, np.ndarray]:
+def align(image: np.ndarray, landmarks: np.ndarray, image_size: int, margin: float) -> tuple[np.ndarray, np.ndarray]:
     """The face in the project's frame: crop uint8 [S, S, 3] and landmarks in the crop, float32 [5, 2]."""
-    return warp(image, landmarks, TEMPLATE, image_size)
+    return warp(image, landmarks, framed(TEMPLATE, margin), image_size)
 
 
 def _shrink(matrix: np.ndarray) -> float:

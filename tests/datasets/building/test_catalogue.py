@@ -2,8 +2,8 @@
 
 import numpy as np
 import pyarrow.parquet as pq
-
 from pipeline.datasets.catalogue import statistics, write
+
 from pipeline.datasets.faces import Face, Reject
 from pipeline.datasets.shards import Faces
 

@@ -1,45 +1,59 @@
-"""The embedded source: the same people whatever the number of workers or of other people."""
+"""The embedded source: the same people whoever renders them, in whatever order."""
 
 import numpy as np
 
-from pipeline.datasets.sources.rendered import rendered
+from pipeline.datasets.faces import Head
+from pipeline.datasets.sources.rendered import listing, portray
+from pipeline.params import load_params
+from tests.conftest import ROOT
 
-PEOPLE = {"train": 3, "judge": 2, "val": 2, "test": 2}
-IMAGES = {"train": 3, "judge": 2, "val": 2, "test": 2}
+PARAMS = load_params(ROOT / "params.yaml").data
+PEOPLE = {"train": 3, "judge": 2, "val": 2, "test": 3}
 
 
-def faces(people=PEOPLE, workers=1, seed=0):
-    return list(rendered(people, IMAGES, 32, seed, workers))
+def heads(people=PEOPLE, seed=0):
+    rendered = PARAMS.rendered.model_validate({"people": people, "images_per_person": {**PEOPLE, "train": 2}})
+    listed = list(listing(PARAMS.model_copy(update={"rendered": rendered, "seed": seed})))
+    assert all(isinstance(head, Head) for head in listed)
+    return listed
+
+
+def portraits(listed):
+    return {head.name: portray(head, 32) for head in listed}
 
 
 def same(a, b):
-    return a.identity == b.identity and np.array_equal(a.image, b.image) and np.array_equal(a.landmarks, b.landmarks)
+    return all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
 
 
-def test_every_split_has_its_people_and_images():
-    made = faces()
-    assert len(made) == 9 + 4 + 4 + 4
-    assert {f.split for f in made if f.identity.startswith("test")} == {"test"}
-    assert len({f.identity for f in made}) == 9
+def test_every_split_has_its_people_and_pictures():
+    listed = heads()
+    assert [sum(h.split == s for h in listed) for s in PEOPLE] == [6, 4, 4, 9]
+    assert len({h.identity for h in listed}) == 10
+    assert len({h.name for h in listed}) == len(listed)
 
 
-def test_two_workers_make_the_same_bytes():
-    assert all(same(a, b) for a, b in zip(faces(), faces(workers=2), strict=True))
+def test_a_picture_does_not_depend_on_what_was_rendered_before_it():
+    listed = heads()
+    forward, backward = portraits(listed), portraits(listed[::-1])
+    assert all(same(forward[name], backward[name]) for name in forward)
 
 
 def test_more_people_change_nobody():
-    more = {f"{f.identity}{i}": f for i, f in enumerate(faces({**PEOPLE, "train": 3, "test": 5}))}
-    assert all(same(f, more[f"{f.identity}{i}"]) for i, f in enumerate(faces()))
+    few, many = portraits(heads()), portraits(heads({**PEOPLE, "train": 4, "test": 5}))
+    assert len(many) > len(few)
+    assert all(same(few[name], many[name]) for name in few)
 
 
 def test_another_seed_is_another_population():
-    vectors = [np.stack([f.identity_vector for f in faces(seed=seed)]) for seed in (0, 1)]
+    vectors = [np.stack([p[2] for p in portraits(heads(seed=seed)).values()]) for seed in (0, 1)]
     assert not np.isclose(vectors[0], vectors[1]).all(axis=1).any()
 
 
 def test_no_two_people_are_alike_and_a_person_stays_the_same():
-    made = faces()
-    people = {f.identity: f.identity_vector for f in made}
+    listed = heads()
+    made = portraits(listed)
+    people = {h.identity: made[h.name][2] for h in listed}
     assert len({v.tobytes() for v in people.values()}) == len(people)
-    assert all(np.array_equal(f.identity_vector, people[f.identity]) for f in made)
-    assert len({f.attribute_vector.tobytes() for f in made}) == len(made)
+    assert all(np.array_equal(made[h.name][2], people[h.identity]) for h in listed)
+    assert len({made[h.name][3].tobytes() for h in listed}) == len(listed)

@@ -1,0 +1,151 @@
+"""From a listing to a prepared folder: plan, make, decide, merge."""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.datasets.building import engine
+from pipeline.datasets.building.decide import KEPT, Decisions, Facts, decide, gather
+from pipeline.datasets.building.merge import merge
+from pipeline.datasets.building.parts import REJECTS, Part, Recipe
+from pipeline.datasets.building.plan import tasks
+from pipeline.datasets.faces import Listing, Reject
+from pipeline.datasets.splits import PROTECTED
+from pipeline.errors import UserError
+
+log = logging.getLogger(__name__)
+
+
+class Rules(NamedTuple):
+    """What is decided of the data set as a whole."""
+
+    shard_images: int  # candidates of a shard
+    near_bits: int  # -1: copies are not looked for
+    min_cosine: float  # -1: nobody is compared with their own other photographs
+    min_images: int  # of a person
+
+
+class Built(NamedTuple):
+    """A prepared folder, and what it was made of."""
+
+    folder: Path  # shards, index.parquet, rejects.parquet, copies.parquet
+    parts: Path
+    facts: Facts
+    decisions: Decisions
+
+
+def build(listing: Listing, recipe: Recipe, rules: Rules, folder: Path, scheduler: str | None, count: int) -> Built:
+    """Make a data set in `folder`/faces; what an interrupted try left in `folder`/parts is not made again.
+
+    Args:
+        listing: the candidates.
+        recipe: how one becomes a face.
+        rules: which faces are used.
+        folder: the stage's work folder.
+        scheduler: address of Dask's; None: `count` processes of this machine.
+        count: of processes.
+
+    Raises:
+        UserError: the sources, a worker, the scheduler, or that no face could be used.
+    """
+    parts, turned_down = folder / "parts", folder / "listing.rejects"
+    parts.mkdir(exist_ok=True)
+    start = time.monotonic()
+    with engine.workers(scheduler, count, folder) as client, _RejectFile(turned_down) as rejected:
+        if client.dashboard_link:
+            log.info("Dask dashboard: %s", client.dashboard_link)
+        planned = tasks(listing, rules.shard_images, rejected.add)
+        made = _watched(engine.make_parts(client, planned, recipe, parts))
+        threads = sum(client.nthreads().values())
+    facts = gather(sorted(made, key=_place), parts)
+    decisions = decide(facts, parts, rules.near_bits, rules.min_cosine, rules.min_images)
+    merge(parts, facts, decisions, turned_down, folder / "faces")
+    if not (decisions.verdict == KEPT).any():
+        raise UserError(_nothing(folder / "faces" / "rejects.parquet"))
+    _say(made, time.monotonic() - start, threads)
+    return Built(folder / "faces", parts, facts, decisions)
+
+
+def _place(part: Part) -> tuple[int, int]:
+    """The data set's order: split by split, best protected last, and by number."""
+    split, number = part.name.rsplit("-", 1)
+    order = ("train", "judge", "val", "test", "unlabelled")
+    assert set(order) == set(PROTECTED)
+    return order.index(split), int(number)
+
+
+def _watched(parts: Iterable[Part]) -> list[Part]:
+    progress = engine.Progress("images")
+    made = []
+    try:
+        for part in parts:
+            made.append(part)
+            progress.add(part.images + part.rejects)
+    finally:
+        progress.close()
+    return made
+
+
+def _say(made: list[Part], wall: float, threads: int) -> None:
+    """How fast it went, and on what the workers' time was spent."""
+    fresh = [part for part in made if part.seconds]
+    if len(fresh) < len(made):
+        log.info("%d of %d shards were there already", len(made) - len(fresh), len(made))
+    images = sum(part.images + part.rejects for part in fresh)
+    spent: Counter[str] = Counter()
+    for part in fresh:
+        spent.update(part.seconds)
+    spent.pop("else", None)
+    shares = [f"{name} {100 * seconds / (wall * threads):.0f} %" for name, seconds in spent.items()]
+    rest = 100 * (1 - sum(spent.values()) / (wall * threads))
+    log.info(
+        "%d images in %.1f s by %d workers, %.0f/s: %s", images, wall, threads, images / wall,
+        ", ".join([*shares, f"all else {rest:.1f} %"]),
+    )  # fmt: skip
+
+
+def _nothing(rejects: Path) -> str:
+    reasons = Counter(pq.read_table(rejects, columns=["reason"]).column(0).to_pylist())
+    told = ", ".join(f"{reason}: {number}" for reason, number in reasons.most_common(3)) or "no files"
+    advice = "put photographs that show faces into a folder for each person"
+    if reasons and reasons.most_common(1)[0][0] == "few_images":
+        advice = "recognition needs at least two photographs of each person (identities.min_images)"
+    elif reasons and reasons.most_common(1)[0][0] == "folder_in_a_person_folder":
+        advice = "the people's folders should lie directly in it"
+    return f"none of {reasons.total()} photographs gave a face to use ({told}); {advice}"
+
+
+class _RejectFile:
+    """A table that grows by batches: a wrong folder may hold millions of files."""
+
+    BATCH = 10_000
+
+    def __init__(self, path: Path) -> None:
+        self._writer = pq.ParquetWriter(path, REJECTS)
+        self._waiting: list[dict[str, str]] = []
+
+    def add(self, reject: Reject) -> None:
+        self._waiting.append(reject._asdict())
+        if len(self._waiting) == self.BATCH:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._waiting:
+            self._writer.write_table(pa.Table.from_pylist(self._waiting, REJECTS))
+            self._waiting = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._flush()
+        self._writer.close()

@@ -1,0 +1,161 @@
+"""Many workers, one result: tasks go to Dask's workers, here or on a cluster, and what they made comes back."""
+
+import logging
+import sys
+import time
+import uuid
+from collections.abc import Iterable, Iterator
+from concurrent.futures import CancelledError
+from contextlib import contextmanager
+from pathlib import Path
+
+from distributed import Client, Future, KilledWorker, LocalCluster, as_completed
+from distributed.comm import CommClosedError
+from tqdm import tqdm
+
+from pipeline.datasets.building.parts import Part, Recipe, Task, make_part
+from pipeline.errors import UserError
+
+CONNECT_SECONDS = 20
+DASHBOARD_PORT = 8787  # or any other where that is taken
+AHEAD = 3  # tasks handed out for each thread of the workers, so that none waits and few are in memory
+LINE_SECONDS = 10
+
+log = logging.getLogger(__name__)
+# Its messages are for those who mend clusters; what a person should know is said here.
+logging.getLogger("distributed").setLevel(logging.CRITICAL)
+
+
+class EngineError(UserError):
+    """The workers cannot be reached or keep dying."""
+
+
+@contextmanager
+def workers(scheduler: str | None, count: int, folder: Path) -> Iterator[Client]:
+    """Dask's workers.
+
+    Args:
+        scheduler: address of a running one, whose workers see the same files; None: processes of this machine.
+        count: of processes, where they are ours.
+        folder: where the stage builds.
+
+    Raises:
+        EngineError: the scheduler cannot be reached, has no workers, or those do not see `folder`.
+    """
+    if scheduler:
+        with _connected(scheduler) as client:
+            _check_place(client, folder, scheduler)
+            yield client
+        return
+    # On the loopback alone: neither the workers nor the dashboard are for others on the network.
+    with (
+        LocalCluster(
+            n_workers=max(1, count),
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address=f"127.0.0.1:{DASHBOARD_PORT}",
+            local_directory=str(folder / "dask"),
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+@contextmanager
+def _connected(scheduler: str) -> Iterator[Client]:
+    try:
+        client = Client(scheduler, timeout=CONNECT_SECONDS)
+    except (OSError, ValueError) as error:
+        why = " ".join(str(error).split()) or type(error).__name__
+        raise EngineError(
+            f"FACET_SCHEDULER: no Dask scheduler answers at {scheduler} ({why}); start it, or unset the variable to "
+            "use this machine"
+        ) from None
+    try:
+        yield client
+    finally:
+        client.close(timeout=5)
+
+
+def _check_place(client: Client, folder: Path, scheduler: str) -> None:
+    """Every worker has to see the work folder: parts are exchanged as files."""
+    try:
+        client.wait_for_workers(1, timeout=CONNECT_SECONDS)
+    except TimeoutError:
+        raise EngineError(f"FACET_SCHEDULER: the scheduler at {scheduler} has no workers; start some") from None
+    proof = folder / f"{uuid.uuid4().hex}.proof"
+    proof.touch()
+    try:
+        seen = client.run(_exists, str(proof.resolve()))
+    except ImportError as error:
+        raise EngineError(f"FACET_SCHEDULER: the workers at {scheduler} lack this code ({error})") from None
+    finally:
+        proof.unlink()
+    if blind := sorted(worker for worker, sees in seen.items() if not sees):
+        raise EngineError(
+            f"FACET_SCHEDULER: the worker {blind[0]} does not see {folder.resolve()}; let FACET_WORK name a folder "
+            "that all machines share"
+        )
+
+
+def _exists(path: str) -> bool:
+    return Path(path).exists()
+
+
+def make_parts(client: Client, tasks: Iterable[Task], recipe: Recipe, folder: Path) -> Iterator[Part]:
+    """Make every part, in whatever order they come; those that are there already are not made again.
+
+    Raises:
+        EngineError: the scheduler went away, or a task kills every worker that takes it.
+        UserError: what a worker raised for a person.
+    """
+    place, source = folder.resolve(), iter(tasks)
+    done, running = as_completed(), 0
+
+    def submit() -> int:
+        for task in source:
+            done.add(client.submit(make_part, task, recipe, place, key=f"{task.name}-{uuid.uuid4().hex}", pure=False))
+            return 1
+        return 0
+
+    running = sum(submit() for _ in range(AHEAD * max(1, sum(client.nthreads().values()))))
+    while running:
+        future = next(done)
+        try:
+            yield future.result()
+        except KilledWorker as error:
+            raise EngineError(
+                f"the shard {_shard(future)} killed {error.allowed_failures + 1} workers: not enough memory, or a file "
+                "that crashes a decoder; finished shards are kept"
+            ) from None
+        except (CancelledError, CommClosedError, TimeoutError) as error:
+            raise EngineError(
+                f"the Dask scheduler went away ({type(error).__name__}); finished shards are kept: start it and run "
+                "the stage again"
+            ) from None
+        running += submit() - 1
+
+
+def _shard(future: Future) -> str:
+    return future.key.rsplit("-", 1)[0]
+
+
+class Progress:
+    """A bar on a terminal; lines in a file, where a bar would fill it."""
+
+    def __init__(self, unit: str) -> None:
+        self._bar = tqdm(unit=f" {unit}", disable=not sys.stderr.isatty(), dynamic_ncols=True)
+        self._unit, self._done, self._start = unit, 0, time.monotonic()
+        self._said = self._start
+
+    def add(self, count: int) -> None:
+        self._bar.update(count)
+        self._done += count
+        now = time.monotonic()
+        if self._bar.disable and now - self._said >= LINE_SECONDS:
+            self._said = now
+            log.info("%d %s, %.0f/s", self._done, self._unit, self._done / (now - self._start))
+
+    def close(self) -> None:
+        self._bar.close()

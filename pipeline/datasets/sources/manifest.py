@@ -1,0 +1,324 @@
+"""Photographs that a list names, CSV or Parquet; of a list of millions only a few thousand rows are ever in memory.
+
+Columns:
+    path: of the photograph, absolute or relative to the list's folder; needed. A path named twice comes twice.
+    identity: text or whole number; needed. Empty: a face of nobody in particular, and the split is unlabelled.
+    split: one of SPLITS. Empty: from the identity, as `split_of` has it.
+    sha256: of the file's bytes.
+    size: of the file, for people; not read here, since sha256 says more.
+    box_left … box_height, left_eye_x … mouth_right_y: pixels of the upright photograph; all or none.
+    any other of numbers: an attribute. Empty: not known of this photograph.
+"""
+
+import logging
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache, partial
+from itertools import chain, repeat
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from pipeline.datasets.faces import Listing, Photograph, Reject
+from pipeline.datasets.sources.folders import text, visible
+from pipeline.datasets.splits import SPLITS, UNLABELLED, split_of
+from pipeline.errors import UserError
+from pipeline.params import Data
+
+log = logging.getLogger(__name__)
+
+SUFFIXES = (".csv", ".parquet")
+BOX = ("box_left", "box_top", "box_width", "box_height")
+LANDMARKS = tuple(
+    f"{point}_{axis}" for point in ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right") for axis in "xy"
+)
+_TEXT = ("path", "identity", "split", "sha256")
+_NO_ATTRIBUTES = ("size", "", "Unnamed: 0", "__index_level_0__")  # the last three: row numbers that pandas wrote
+_LONGEST = 4096  # bytes of a path on Linux; a quotation mark that nobody closes makes a value of many rows
+_BATCH_ROWS = 8192
+
+_Problems = dict[int, tuple[str, str]]  # row of the batch -> reason and detail
+
+
+def listing(data: Data) -> Listing:
+    """Every row of every list, in the order of the lists' names; whether the files exist is not asked.
+
+    Raises:
+        UserError: at once, if the place or a list's columns are not as they should be; later, if a list breaks off.
+    """
+    # People's rows mostly stand together; the bound is for lists in which they do not.
+    split = lru_cache(maxsize=100_000)(partial(split_of, shares=data.shares.model_dump()))
+    return chain.from_iterable([_Manifest(file, split).rows() for file in _files(Path(data.manifest))])
+
+
+def _files(place: Path) -> list[Path]:
+    if place.is_dir():
+        files = [entry for entry in visible(place) if entry.suffix.lower() in SUFFIXES and entry.is_file()]
+        if not files:
+            raise UserError(f"{place} holds no .csv and no .parquet; `python -m pipeline manifest` makes one")
+        return files
+    if not place.is_file():
+        raise UserError(f"{place} is not there; data.manifest should name a CSV or Parquet file, or a folder of them")
+    if place.suffix.lower() not in SUFFIXES:
+        raise UserError(f"{place} is no list of photographs; data.manifest should end in .csv or .parquet")
+    return [place]
+
+
+class _Manifest:
+    """One file: checked when made, then read in batches."""
+
+    def __init__(self, file: Path, split: Callable[[str], str]) -> None:
+        self.file, self.split = file, split
+        # Not the real path: DVC may have put a link to its cache in the file's place.
+        self.folder = os.path.abspath(file.parent)
+        self.is_csv = file.suffix.lower() == ".csv"
+        kinds = self._kinds()
+        self._check(kinds)
+        known = (*_TEXT, *BOX, *LANDMARKS)
+        self.columns = [name for name, _ in kinds if name in known]
+        # CSV has no types: a column is decided where its first values are. None: not yet.
+        self.attributes: dict[str, bool | None] = {}
+        for name, kind in kinds:
+            if name not in (*known, *_NO_ATTRIBUTES):
+                self.attributes[name] = None if self.is_csv else _is_numeric(kind)
+        self._say_passed_over([name for name, numeric in self.attributes.items() if numeric is False])
+        self.columns += [name for name, numeric in self.attributes.items() if numeric is not False]
+
+    def rows(self) -> Listing:
+        """What each row gives, in the file's order; rows that are damaged have their place in it too."""
+        damaged: dict[int, str] = {}
+        number = 2  # the header is row 1, as in a spreadsheet
+        for batch in self._batches(damaged):
+            problems: _Problems = {}
+            for row, photograph in enumerate(self._photographs(batch, problems)):
+                while number in damaged:
+                    yield self._damaged(number, damaged.pop(number))
+                    number += 1
+                yield self._reject(number, photograph, *problems[row]) if row in problems else photograph
+                number += 1
+        for number in sorted(damaged):
+            yield self._damaged(number, damaged[number])
+
+    def _kinds(self) -> list[tuple[str, pa.DataType]]:
+        try:
+            if self.is_csv:
+                with self._csv({}, None) as reader:
+                    return [(field.name, pa.binary()) for field in reader.schema]  # not the types it guesses
+            with pq.ParquetFile(self.file) as parquet:
+                return [(field.name, field.type) for field in parquet.schema_arrow]
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+            kind = "CSV in UTF-8" if self.is_csv else "Parquet"
+            raise UserError(f"{self.file} cannot be read as {kind} ({_first_line(error)}); make it again") from None
+
+    def _check(self, kinds: list[tuple[str, pa.DataType]]) -> None:
+        names = [name for name, _ in kinds]
+        for name in ("path", "identity"):
+            if name not in names:
+                has = ", ".join(names[:8])[:200]
+                raise UserError(f"{self.file} has no column {name} (but {has}); name its columns in the first row")
+        for name, kind in kinds:
+            if names.count(name) > 1:
+                raise UserError(f"{self.file} has the column {name!r} twice; take one away or rename it")
+            kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+            if name in (*_TEXT, *BOX, *LANDMARKS) and not (_is_text(kind) or _is_numeric(kind)):
+                raise UserError(f"{self.file}: the column {name} should be of text or numbers (got {kind})")
+        for group in (BOX, LANDMARKS):
+            missing = [name for name in group if name not in names]
+            if missing and len(missing) < len(group):
+                raise UserError(
+                    f"{self.file} has {len(group) - len(missing)} of the columns {', '.join(group)}; "
+                    f"add {', '.join(missing)}, or take the others away"
+                )
+
+    def _csv(self, types: dict[str, pa.DataType], damaged: dict[int, str] | None) -> pyarrow.csv.CSVStreamingReader:
+        def skip(row: pyarrow.csv.InvalidRow) -> str:
+            if damaged is not None:
+                damaged[row.number] = f"{row.actual_columns} fields where {row.expected_columns} are expected"
+            return "skip"
+
+        return pyarrow.csv.open_csv(
+            self.file,
+            pyarrow.csv.ReadOptions(use_threads=False),  # with threads, rows have no numbers
+            pyarrow.csv.ParseOptions(newlines_in_values=True, invalid_row_handler=skip),
+            # Not text: one byte that is no UTF-8 would end the reading.
+            pyarrow.csv.ConvertOptions(column_types=types, include_columns=list(types)),
+        )
+
+    def _batches(self, damaged: dict[int, str]) -> Iterator[pa.RecordBatch]:
+        done = 1
+        try:
+            if self.is_csv:
+                with self._csv(dict.fromkeys(self.columns, pa.binary()), damaged) as reader:
+                    for batch in reader:
+                        yield batch
+                        done += batch.num_rows
+            else:
+                with pq.ParquetFile(self.file, buffer_size=2**16) as parquet:  # a row group may be the whole file
+                    for batch in parquet.iter_batches(_BATCH_ROWS, columns=self.columns, use_threads=False):
+                        yield batch
+                        done += batch.num_rows
+        except (pa.ArrowException, OSError) as error:
+            where = f"{self.file} cannot be read on after row {done + len(damaged)}"
+            raise UserError(f"{where} ({_first_line(error)}); repair it or make it again") from None
+
+    def _photographs(self, batch: pa.RecordBatch, problems: _Problems) -> Iterator[Photograph]:
+        columns = {name: _plain(batch.column(name)) for name in batch.schema.names}
+        empty = [""] * batch.num_rows
+        texts = {name: _texts(columns[name], problems) if name in columns else empty for name in _TEXT}
+        identities, paths, splits = texts["identity"], texts["path"], []
+        for row, (path, identity, split) in enumerate(zip(paths, identities, texts["split"], strict=True)):
+            if not path or "\0" in path:
+                problems.setdefault(row, ("no_path", "the path holds a NUL" if path else "the path is empty"))
+            if split and identity and split not in SPLITS:
+                problems.setdefault(row, ("no_split", f"the split is {split[:40]!r} and should be one of {SPLITS}"))
+            splits.append((split or self.split(identity)) if identity else UNLABELLED)
+        return map(
+            Photograph,
+            [f"manifest/{path}" for path in paths],
+            [f"manifest/{identity}" if identity else None for identity in identities],
+            splits,
+            [os.path.join(self.folder, path) for path in paths],
+            repeat(0),
+            repeat(None),
+            _hashes(texts["sha256"], problems),
+            _measures(columns, BOX, "bad_box", problems),
+            _measures(columns, LANDMARKS, "bad_landmarks", problems),
+            self._attributes(columns, problems),
+        )
+
+    def _attributes(self, columns: dict[str, pa.Array], problems: _Problems) -> Iterable[dict[str, float] | None]:
+        values = {name: _numbers(columns[name]) for name, numeric in self.attributes.items() if numeric is not False}
+        undecided = [name for name in values if self.attributes[name] is None and not np.isnan(values[name]).all()]
+        for name in undecided:
+            self.attributes[name] = not np.isinf(values[name]).any()
+        self._say_passed_over([name for name in undecided if not self.attributes[name]])
+        names = [name for name in values if self.attributes[name]]
+        if not names:
+            return repeat(None)
+        table = np.stack([values[name] for name in names], axis=1)
+        for row, column in np.argwhere(np.isinf(table)).tolist():
+            problems.setdefault(row, ("bad_attribute", f"{names[column]} should be a finite number or empty"))
+        whole = (~np.isnan(table).any(axis=1)).tolist()
+        return [
+            dict(zip(names, row, strict=True)) if full else _without_nan(names, row)
+            for row, full in zip(table.tolist(), whole, strict=True)
+        ]
+
+    def _say_passed_over(self, names: list[str]) -> None:
+        if names:
+            log.info("%s: passed over, since not of numbers: %s", self.file, ", ".join(names))
+
+    def _reject(self, number: int, photograph: Photograph, reason: str, detail: str) -> Reject:
+        if reason in ("no_path", "damaged_row"):
+            return Reject(self._place(number), reason, detail)
+        return Reject(photograph.name, reason, f"row {number}: {detail}")
+
+    def _damaged(self, number: int, detail: str) -> Reject:
+        return Reject(self._place(number), "damaged_row", detail)
+
+    def _place(self, number: int) -> str:
+        return f"manifest/{text(self.file.name)}:{number}"
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+
+
+def _texts(column: pa.Array, problems: _Problems) -> list[str]:
+    """Each value as text, "" where there is none."""
+    if pa.types.is_floating(column.type):  # pandas makes floats of integers where one is missing
+        return ["" if value is None or value != value else f"{value:.17g}" for value in column.to_pylist()]
+    try:
+        checked = column.cast(pa.binary()) if _is_text(column.type) else column
+        values = pc.fill_null(checked.cast(pa.string()), "").to_pylist()
+    except pa.ArrowInvalid:
+        values = []
+        for row, value in enumerate(checked.to_pylist()):
+            values.append((value or b"").decode("utf-8", "replace"))
+            if values[-1].encode() != (value or b""):
+                problems[row] = ("damaged_row", "a value is no valid UTF-8")
+    if any(len(value) > _LONGEST for value in values):
+        for row, value in enumerate(values):
+            if len(value) > _LONGEST:
+                problems[row] = ("damaged_row", "a value is too long; is a quotation mark not closed?")
+    return values
+
+
+def _hashes(texts: list[str], problems: _Problems) -> list[str | None]:
+    is_sha256 = re.compile("[0-9a-fA-F]{64}").fullmatch
+    for row, value in enumerate(texts):
+        if value and not is_sha256(value):
+            problems.setdefault(
+                row, ("bad_sha256", f"{value[:70]!r} is no SHA-256: it should be 64 hexadecimal digits")
+            )
+    return [value.lower() or None for value in texts]
+
+
+def _measures(
+    columns: dict[str, pa.Array], names: tuple[str, ...], reason: str, problems: _Problems
+) -> Iterable[tuple[float, ...] | None]:
+    """The values of each row as a tuple; None where all are empty."""
+    if names[0] not in columns:
+        return repeat(None)
+    table = np.stack([_numbers(columns[name]) for name in names], axis=1)
+    usable = np.isfinite(table).all(axis=1)
+    if names == BOX:
+        usable &= (table[:, 2:] > 0).all(axis=1)
+    for row in np.flatnonzero(~usable & ~np.isnan(table).all(axis=1)).tolist():
+        wanted = "finite numbers, width and height above 0" if names == BOX else "finite numbers"
+        problems.setdefault(row, (reason, f"{names[0]} … {names[-1]} should be {wanted}, or all empty"))
+    return [tuple(row) if use else None for row, use in zip(table.tolist(), usable.tolist(), strict=True)]
+
+
+def _numbers(column: pa.Array) -> np.ndarray:
+    """float64; NaN: empty; infinite: no number."""
+    if _is_text(column.type):
+        column = _parsed(pc.if_else(pc.equal(pc.binary_length(column), 0), None, column))
+    return column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+
+
+def _parsed(column: pa.Array) -> pa.Array:
+    for kind in (pa.float64(), pa.bool_()):
+        try:
+            return column.cast(pa.string()).cast(kind)
+        except pa.ArrowInvalid:
+            continue
+    return pa.array([_number(value) for value in column.to_pylist()], pa.float64())
+
+
+def _number(value: bytes | str | None) -> float | None:
+    try:
+        return float(value) if value and value.strip() else None
+    except ValueError:
+        return np.inf
+
+
+def _is_numeric(kind: pa.DataType) -> bool:
+    types = pa.types
+    return (
+        types.is_integer(kind)
+        or types.is_floating(kind)
+        or types.is_decimal(kind)
+        or types.is_boolean(kind)
+        or kind == pa.null()
+    )
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    types = pa.types
+    plain = types.is_string(kind) or types.is_binary(kind)
+    large = types.is_large_string(kind) or types.is_large_binary(kind)
+    return plain or large or types.is_string_view(kind) or types.is_binary_view(kind)
+
+
+def _without_nan(names: list[str], row: list[float]) -> dict[str, float] | None:
+    return {name: value for name, value in zip(names, row, strict=True) if value == value} or None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
