@@ -18,21 +18,31 @@ def tiled(rows: list[list[np.ndarray]], gap: int = 2) -> np.ndarray:
     return sheet
 
 
-def contact_sheet(faces: Faces, split: str | None = None, people: int = 12, images: int = 12) -> np.ndarray:
-    """A row a person, spread evenly over the index or a split of it; short rows end in white. Unlabelled ones last."""
+def contact_sheet(faces: Faces, split: str | None = None, rows: int = 12, columns: int = 12) -> np.ndarray:
+    """People side by side, as many as fit, spread evenly over the index or a split of it; unlabelled faces last."""
     person = faces.coded("identity")[0]
-    rows = np.arange(len(faces)) if split is None else faces.of_split(split)
-    order = list(dict.fromkeys(person[rows].tolist()))
-    order.sort(key=lambda code: code < 0)
-    chosen = [order[i] for i in np.unique(np.linspace(0, len(order) - 1, people).astype(int))]
-    sheet = [list(faces.images(rows[person[rows] == code][:images])) for code in chosen]
-    return tiled(_filled(sheet))
+    among = np.arange(len(faces)) if split is None else faces.of_split(split)
+    codes, counts = np.unique(person[among], return_counts=True)
+    known = codes >= 0
+    # The usual number of a person's images decides how many people share a row.
+    each = int(np.clip(np.median(counts[known]) if known.any() else columns, 1, columns))
+    codes = np.concatenate([codes[known], codes[~known]])
+    places = rows * (columns // each)
+    chosen = codes[np.unique(np.linspace(0, len(codes) - 1, places).astype(int))]
+    shown = [_shown(faces, among[person[among] == code], each if code >= 0 else columns) for code in chosen]
+    blank = np.full_like(shown[0][0], 255)
+    sheet: list[list[np.ndarray]] = [[]]
+    for images in shown:
+        if len(sheet[-1]) + len(images) > columns:
+            sheet.append([])
+        sheet[-1] += images + [blank] * (each - len(images))
+    width = max(len(row) for row in sheet)
+    return tiled([row + [blank] * (width - len(row)) for row in sheet])
 
 
-def _filled(rows: list[list[np.ndarray]]) -> list[list[np.ndarray]]:
-    """Short rows to the length of the longest, with white."""
-    width = max(len(row) for row in rows)
-    return [row + [np.full_like(row[0], 255)] * (width - len(row)) for row in rows]
+def _shown(faces: Faces, rows: np.ndarray, count: int) -> list[np.ndarray]:
+    """So many of the rows, spread evenly."""
+    return list(faces.images(rows[np.unique(np.linspace(0, len(rows) - 1, count).astype(int))]))
 
 
 def captioned(rows: dict[str, list[np.ndarray]], columns: int = 8) -> np.ndarray:

@@ -265,8 +265,9 @@ def _properties(content: bytes, place: int) -> dict[str, bytes]:
     while start < len(content) and content[start]:
         digits = content[start : start + 8].partition(b" ")[0]
         stop = start + _decimal(digits, place)
-        key, equals, value = content[start + len(digits) + 1 : stop - 1].partition(b"=")
-        if not equals or stop > len(content):
+        after = start + len(digits) + 1
+        key, equals, value = content[after : stop - 1].partition(b"=")
+        if not after < stop <= len(content) or not equals:
             raise _Damaged(f"the header at byte {place} has a property of an impossible length")
         if key in (b"path", b"size"):
             found[key.decode()] = value

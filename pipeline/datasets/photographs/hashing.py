@@ -1,0 +1,41 @@
+"""A photograph as 256 bits that stay nearly the same when it is stored anew, smaller or a little brighter.
+
+Our own because it is five calls of OpenCV, where the library for it, imagehash, brings SciPy and PyWavelets along.
+"""
+
+import cv2
+import numpy as np
+
+BYTES = 32
+
+_SIDE = 64  # pixels of the reduced photograph
+_LOWEST = 16  # coefficients in each direction
+
+# Coefficients are written diagonal by diagonal: each two bytes hold one of every row and one of every column. A search
+# for copies sorts by such pairs of bytes. Along a column they follow from one another, and photographs that have nothing
+# in common but their layout would meet there thirty times as often (204 portraits, all pairs).
+_ROWS = np.tile(np.arange(_LOWEST), (_LOWEST, 1))
+_COLUMNS = (_ROWS + np.arange(_LOWEST)[:, None]) % _LOWEST
+
+
+def perceptual_hash(image: np.ndarray) -> bytes:
+    """Which of the lowest frequencies of the whole photograph, in grey, exceed their median.
+
+    Measured on real portraits: JPEG quality 50 and half the size change at most 10 bits; two photographs of one
+    person, taken in one sitting, differ in 16 bits or more, of two people in 42 or more.
+
+    Args:
+        image: uint8 [H, W, 3] RGB, upright.
+
+    Returns:
+        32 bytes; two photographs are compared by the number of bits in which theirs differ.
+    """
+    small = cv2.resize(_grey(image), (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
+    lowest = cv2.dct(small.astype(np.float32))[_ROWS, _COLUMNS].ravel()
+    # The first is the mean brightness, far above all others. Rounding keeps a blank picture's zeros equal.
+    lowest = np.rint(lowest * 1024)
+    return np.packbits(lowest > np.median(lowest[1:])).tobytes()
+
+
+def _grey(image: np.ndarray) -> np.ndarray:
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
