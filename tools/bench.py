@@ -9,11 +9,13 @@ are shared and noisy, ratios hold where times do not.
 import argparse
 import json
 import os
+import shutil
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 from typing import NamedTuple
@@ -22,15 +24,28 @@ import cv2
 import numpy as np
 import torch
 
+from pipeline import assets
 from pipeline.__main__ import keep_memory
 from pipeline.datasets import heads
+from pipeline.datasets.building.build import Rules, build
+from pipeline.datasets.building.parts import Recipe
+from pipeline.datasets.faces import Cut, Photograph
 from pipeline.datasets.pairs import Pairs
-from pipeline.datasets.shards import Faces, ShardWriter
+from pipeline.datasets.photographs.alignment import align
+from pipeline.datasets.photographs.cutting import Bounds
+from pipeline.datasets.photographs.decoding import decode, read
+from pipeline.datasets.photographs.detection import yunet
+from pipeline.datasets.shards import Faces, ShardWriter, encode
+from pipeline.errors import UserError
 from pipeline.methods import ipgan
 from pipeline.metrics.realism import Gaussian, fit, frechet_distance
 from pipeline.params import load_params
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+class Unavailable(Exception):
+    """What a row needs is not here."""
 
 
 class Pair(NamedTuple):
@@ -42,6 +57,7 @@ class Pair(NamedTuple):
     do_one: Callable[[], object]
     other: str
     do_other: Callable[[], object]
+    long: bool = False  # minutes: no round before those that count, and two of those
 
 
 def rendering() -> Pair:
@@ -75,6 +91,59 @@ def reading() -> Pair:
         "images", len(order), "index + shards", lambda: faces.images(order),
         "cv2.imread, loose files", lambda: [cv2.imread(files[n]) for n in order],
     )  # fmt: skip
+
+
+def preparing() -> Pair:
+    """The whole stage with two workers, and one plain loop that decodes, detects, aligns and encodes."""
+    try:
+        weights = assets.locate("yunet").path
+    except UserError as error:
+        raise Unavailable(str(error)) from None
+    photographs, place = some_photographs(4000), Path(tempfile.mkdtemp())
+    params = load_params(ROOT / "params.yaml").data
+    cut = Cut.of(params)
+    recipe = Recipe(
+        cut,
+        Bounds(params.detection.min_face_pixels, **params.quality.model_dump()),
+        partial(yunet, weights, params.detection.min_score),
+        None,
+    )
+    rules = Rules(256, params.duplicates.near_bits, -1.0, 1)
+    candidates = [Photograph(f.name, f"p{n // 10}", "train", str(f)) for n, f in enumerate(photographs)]
+    detect = recipe.detector()
+
+    def stage() -> None:
+        folder = Path(tempfile.mkdtemp(dir=place))
+        build(iter(candidates), recipe, rules, folder, None, 2)
+        shutil.rmtree(folder)
+
+    def loop() -> None:
+        cv2.setNumThreads(1)
+        for file in photographs:
+            image = decode(read(file))
+            if faces := detect(image):
+                encode(align(image, faces[0].landmarks, cut.image_size, cut.margin)[0])
+
+    return Pair("photographs", len(photographs), "prepare, 2 workers", stage, "plain loop, 1 process", loop, long=True)
+
+
+def some_photographs(count: int) -> list[Path]:
+    """So many different ones: real ones where FACET_SHARED has them, mirrored and cropped too; else rendered heads."""
+    place = Path(tempfile.mkdtemp())
+    shared = Path(os.environ.get("FACET_SHARED") or ROOT.parent / "shared") / "faces"
+    originals = sorted(f for f in shared.rglob("*") if f.suffix in (".jpg", ".png"))
+    rng, made = np.random.default_rng(0), []
+    while len(made) < count:
+        n, turn = len(made) % max(1, len(originals)), len(made) // max(1, len(originals))
+        if originals:
+            image = cv2.imread(str(originals[n]))
+        else:
+            image = heads.render(heads.sample_identity(rng), heads.sample_attributes(rng), 256).image[..., ::-1]
+        image = image[:, ::-1] if turn % 2 else image
+        height, width = (side * min(turn // 2, 3) // 40 for side in image.shape[:2])
+        made.append(place / f"{len(made):06d}.jpg")
+        cv2.imwrite(str(made[-1]), image[height : image.shape[0] - height, width : image.shape[1] - width])
+    return made
 
 
 def step(precision: torch.dtype, batch_size: int, size: int) -> Callable[[], object]:
@@ -128,15 +197,16 @@ def distance() -> Pair:
     )  # fmt: skip
 
 
-BENCHMARKS = {f.__name__: f for f in (rendering, reading, training, distance)}
+BENCHMARKS = {f.__name__: f for f in (rendering, reading, preparing, training, distance)}
 
 
 def measure(pair: Pair, seconds: float) -> dict[str, object]:
-    """A B A B … until the time is up, at least three times each, after one round that does not count."""
+    """A B A B … until the time is up, at least three times each, after one round that does not count; long ones twice."""
     times: tuple[list[float], list[float]] = ([], [])
-    pair.do_one(), pair.do_other()
-    end = time.monotonic() + seconds
-    while len(times[0]) < 3 or time.monotonic() < end:
+    if not pair.long:
+        pair.do_one(), pair.do_other()
+    end = time.monotonic() + (0 if pair.long else seconds)
+    while len(times[0]) < (2 if pair.long else 3) or time.monotonic() < end:
         for do, spent in zip((pair.do_one, pair.do_other), times, strict=True):
             start = time.perf_counter()
             do()
@@ -161,7 +231,11 @@ def main() -> int:
     rows = {}
     print(f"{os.cpu_count()} cores, torch {torch.__version__}, {torch.get_num_threads()} threads; medians")
     for name in arguments.names or BENCHMARKS:
-        pair = BENCHMARKS[name]()
+        try:
+            pair = BENCHMARKS[name]()
+        except Unavailable as error:
+            print(f"{name:10} not measured: {error}")
+            continue
         row = rows[name] = measure(pair, arguments.seconds)
         print(
             f"{name:10} {pair.one:18} {row[pair.one]:>10} {row['unit']:12} {pair.other:24} {row[pair.other]:>10} "

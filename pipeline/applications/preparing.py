@@ -12,10 +12,10 @@ from pipeline.datasets.building.build import Built
 from pipeline.datasets.building.decide import KEPT, REASONS
 from pipeline.datasets.building.parts import THUMBNAIL_SIZE, Recipe
 from pipeline.datasets.faces import Cut
+from pipeline.datasets.folders import visible
 from pipeline.datasets.photographs.alignment import warp
 from pipeline.datasets.photographs.cutting import Bounds
 from pipeline.datasets.photographs.detection import yunet
-from pipeline.datasets.sources.folders import visible
 from pipeline.judges.photographs import recogniser
 from pipeline.params import Data
 
@@ -79,4 +79,5 @@ def _add_crops(part: Path, verdicts: np.ndarray, shown: dict[str, list[np.ndarra
 
 def _decoded(png: bytes) -> np.ndarray:
     image = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR_RGB)
+    assert image is not None  # it was written by us, in this run
     return np.asarray(cv2.resize(image, (THUMBNAIL_SIZE, THUMBNAIL_SIZE), interpolation=cv2.INTER_AREA))

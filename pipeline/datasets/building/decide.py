@@ -59,7 +59,9 @@ def gather(parts: list[Part], folder: Path) -> Facts:
 
 def decide(facts: Facts, folder: Path, near_bits: int, min_cosine: float, min_images: int) -> Decisions:
     """Copies first, then who does not look like their person, then people with too few left."""
-    copies = duplicates.copies(facts.hashes, facts.hashed, facts.content, facts.person, facts.protection, near_bits)
+    copies = duplicates.find_copies(
+        facts.hashes, facts.hashed, facts.content, facts.person, facts.protection, near_bits
+    )
     verdict = np.zeros(len(facts.person), np.uint8)
     verdict[copies.verdict == duplicates.COPY_OF_OWN] = COPY
     verdict[copies.verdict == duplicates.COPY_ACROSS_SPLITS] = COPY_ACROSS_SPLITS

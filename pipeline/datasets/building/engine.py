@@ -10,20 +10,21 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from distributed import Client, Future, KilledWorker, LocalCluster, as_completed
-from distributed.comm import CommClosedError
+from distributed.comm.core import CommClosedError
 from tqdm import tqdm
 
 from pipeline.datasets.building.parts import Part, Recipe, Task, make_part
 from pipeline.errors import UserError
 
-CONNECT_SECONDS = 20
+CONNECT_SECONDS = 10
 DASHBOARD_PORT = 8787  # or any other where that is taken
 AHEAD = 3  # tasks handed out for each thread of the workers, so that none waits and few are in memory
 LINE_SECONDS = 10
 
 log = logging.getLogger(__name__)
 # Its messages are for those who mend clusters; what a person should know is said here.
-logging.getLogger("distributed").setLevel(logging.CRITICAL)
+for _name in ("distributed", "distributed.client"):
+    logging.getLogger(_name).setLevel(logging.CRITICAL)
 
 
 class EngineError(UserError):
@@ -138,7 +139,7 @@ def make_parts(client: Client, tasks: Iterable[Task], recipe: Recipe, folder: Pa
 
 
 def _shard(future: Future) -> str:
-    return future.key.rsplit("-", 1)[0]
+    return str(future.key).rsplit("-", 1)[0]
 
 
 class Progress:

@@ -95,8 +95,8 @@ def make_part(task: Task, recipe: Recipe, folder: Path) -> Part:
             except Unusable as error:
                 reject = Reject(candidate.name, error.reason, error.detail)
                 pictured[error.reason] += 1
-                shown = pictured[error.reason] <= THUMBNAILS and isinstance(candidate, Photograph)
-                rejects.append(reject._asdict() | {THUMBNAIL.name: _thumbnail(candidate) if shown else None})
+                picture = _thumbnail(candidate) if pictured[error.reason] <= THUMBNAILS else None
+                rejects.append(reject._asdict() | {THUMBNAIL.name: picture})
                 seconds.lap("else")
                 continue
             seconds.lap("else")
@@ -154,10 +154,11 @@ def _face(candidate: Candidate, recipe: Recipe, seconds: Seconds) -> Face:
     return prepare(candidate, detect, recipe.cut, recipe.bounds, embed, seconds)
 
 
-def _thumbnail(photograph: Photograph) -> bytes | None:
+def _thumbnail(candidate: Candidate) -> bytes | None:
     """The whole photograph, small, on grey; None where it cannot be read."""
+    assert isinstance(candidate, Photograph)  # heads are never turned down
     try:
-        image = decode(read(photograph.file, photograph.offset, photograph.size))
+        image = decode(read(candidate.file, candidate.offset, candidate.size))
     except Undecodable:
         return None
     scale = THUMBNAIL_SIZE / max(image.shape[:2])

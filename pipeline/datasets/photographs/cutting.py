@@ -120,13 +120,11 @@ def prepare(
         raise Unusable(error.reason, error.detail) from None
     face = cut(image, detect, how, seconds, photograph)
     _check(face, bounds)
-    assert face.points is not None  # `cut` knows them
     face = face._replace(content=content, hash=perceptual_hash(image))
-    if embed is None:
-        return face
-    seconds.lap("else")
-    face = face._replace(embedding=embed(image, face.points))
-    seconds.lap("recognise")
+    if embed is not None and face.points is not None:
+        seconds.lap("else")
+        face = face._replace(embedding=embed(image, face.points))
+        seconds.lap("recognise")
     return face
 
 

@@ -44,7 +44,7 @@ def yunet(weights: Path, min_score: float) -> Detector:
             image = np.asarray(cv2.resize(image, size, interpolation=method), dtype=np.uint8)
         network.setInputSize(size)
         # It reads BGR; OpenCV's types do not know that it returns None where there is no face.
-        rows = cast("np.ndarray | None", network.detect(np.ascontiguousarray(image[..., ::-1]))[1])
+        rows = cast("np.ndarray | None", network.detect(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1])
         if rows is None:
             return []
         back = np.array([width / size[0], height / size[1]], dtype=np.float32)

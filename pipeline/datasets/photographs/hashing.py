@@ -6,14 +6,12 @@ Our own because it is five calls of OpenCV, where the library for it, imagehash,
 import cv2
 import numpy as np
 
-BYTES = 32
-
 _SIDE = 64  # pixels of the reduced photograph
 _LOWEST = 16  # coefficients in each direction
 
-# Coefficients are written diagonal by diagonal: each two bytes hold one of every row and one of every column. A search
-# for copies sorts by such pairs of bytes. Along a column they follow from one another, and photographs that have nothing
-# in common but their layout would meet there thirty times as often (204 portraits, all pairs).
+# Coefficients are written diagonal by diagonal: each two bytes hold one of every row and one of every column. The
+# search for copies sorts by such pairs of bytes. Along a column they follow from one another, and photographs that have
+# nothing in common but their layout would meet there thirty times as often (204 portraits, all pairs).
 _ROWS = np.tile(np.arange(_LOWEST), (_LOWEST, 1))
 _COLUMNS = (_ROWS + np.arange(_LOWEST)[:, None]) % _LOWEST
 
@@ -30,12 +28,9 @@ def perceptual_hash(image: np.ndarray) -> bytes:
     Returns:
         32 bytes; two photographs are compared by the number of bits in which theirs differ.
     """
-    small = cv2.resize(_grey(image), (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    small = cv2.resize(grey, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
     lowest = cv2.dct(small.astype(np.float32))[_ROWS, _COLUMNS].ravel()
     # The first is the mean brightness, far above all others. Rounding keeps a blank picture's zeros equal.
     lowest = np.rint(lowest * 1024)
     return np.packbits(lowest > np.median(lowest[1:])).tobytes()
-
-
-def _grey(image: np.ndarray) -> np.ndarray:
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))

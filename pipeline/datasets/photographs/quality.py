@@ -13,7 +13,7 @@ from pipeline.datasets.photographs.alignment import TEMPLATE, framed, pixels
 # plane of eyes and mouth, yaw grows as head-pose-estimation-adas-0001 has it (slope 0.97, correlation 0.90 on orl).
 HEAD = np.array([(-0.5, 0, 0), (0.5, 0, 0), (0, 0.55, -0.5), (-0.38, 1, -0.06), (0.38, 1, -0.06)], np.float64)
 _CENTRED = HEAD - HEAD.mean(axis=0)
-_LEAST_SQUARES = np.linalg.pinv(_CENTRED)  # [3, 5]
+_LEAST_SQUARES = np.linalg.pinv(_CENTRED)  # [3, 5]; its rows add up to 0, so landmarks need no centring
 
 GREY = 2.0  # CIELAB chroma below which a photograph counts as grey, and skin has no tone
 
@@ -53,14 +53,15 @@ def pose(landmarks: np.ndarray) -> tuple[float, float, float]:
     Args:
         landmarks: [5, 2], pixels, y down.
     """
-    centred = np.asarray(landmarks, np.float64) - landmarks.mean(axis=0)
-    u, _, vt = np.linalg.svd((_LEAST_SQUARES @ centred).T, full_matrices=False)
-    across, down = u @ vt
-    ahead = np.cross(across, down)
-    right, below = landmarks[1] - landmarks[0]
+    affine = (_LEAST_SQUARES @ np.asarray(landmarks, np.float64)).T
+    # The nearest rotation is (M Mᵀ)^(-1/2) M; of a 2 x 2 matrix that root has a closed form, up to its scale.
+    products = affine @ affine.T
+    products[[0, 1], [0, 1]] += math.sqrt(max(products[0, 0] * products[1, 1] - products[0, 1] ** 2, 0.0)) + 1e-12
+    (ax, ay, az), (dx, dy, dz) = (np.array([(1, -1), (-1, 1)]) * products[::-1, ::-1] @ affine).tolist()
+    right, below = (landmarks[1] - landmarks[0]).tolist()
     return (
-        math.degrees(-math.atan2(across[2], ahead[2])),
-        math.degrees(math.asin(max(-1.0, min(1.0, down[2])))),
+        math.degrees(-math.atan2(az * math.hypot(dx, dy, dz), ax * dy - ay * dx)),
+        math.degrees(math.asin(dz / (math.hypot(dx, dy, dz) or 1.0))),
         math.degrees(math.atan2(below, right)),
     )
 

@@ -12,7 +12,6 @@ Columns:
 
 import logging
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache, partial
 from itertools import chain, repeat
@@ -20,12 +19,24 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from pipeline.datasets.columns import (
+    BOX,
+    LANDMARKS,
+    Problems,
+    decoded,
+    hashes,
+    is_numeric,
+    is_text,
+    measures,
+    numbers,
+    texts,
+    without_nan,
+)
 from pipeline.datasets.faces import Listing, Photograph, Reject
-from pipeline.datasets.sources.folders import text, visible
+from pipeline.datasets.folders import text, visible
 from pipeline.datasets.splits import SPLITS, UNLABELLED, split_of
 from pipeline.errors import UserError
 from pipeline.params import Data
@@ -33,16 +44,9 @@ from pipeline.params import Data
 log = logging.getLogger(__name__)
 
 SUFFIXES = (".csv", ".parquet")
-BOX = ("box_left", "box_top", "box_width", "box_height")
-LANDMARKS = tuple(
-    f"{point}_{axis}" for point in ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right") for axis in "xy"
-)
 _TEXT = ("path", "identity", "split", "sha256")
 _NO_ATTRIBUTES = ("size", "", "Unnamed: 0", "__index_level_0__")  # the last three: row numbers that pandas wrote
-_LONGEST = 4096  # bytes of a path on Linux; a quotation mark that nobody closes makes a value of many rows
 _BATCH_ROWS = 8192
-
-_Problems = dict[int, tuple[str, str]]  # row of the batch -> reason and detail
 
 
 def listing(data: Data) -> Listing:
@@ -85,7 +89,7 @@ class _Manifest:
         self.attributes: dict[str, bool | None] = {}
         for name, kind in kinds:
             if name not in (*known, *_NO_ATTRIBUTES):
-                self.attributes[name] = None if self.is_csv else _is_numeric(kind)
+                self.attributes[name] = None if self.is_csv else is_numeric(kind)
         self._say_passed_over([name for name, numeric in self.attributes.items() if numeric is False])
         self.columns += [name for name, numeric in self.attributes.items() if numeric is not False]
 
@@ -94,7 +98,7 @@ class _Manifest:
         damaged: dict[int, str] = {}
         number = 2  # the header is row 1, as in a spreadsheet
         for batch in self._batches(damaged):
-            problems: _Problems = {}
+            problems: Problems = {}
             for row, photograph in enumerate(self._photographs(batch, problems)):
                 while number in damaged:
                     yield self._damaged(number, damaged.pop(number))
@@ -125,7 +129,7 @@ class _Manifest:
             if names.count(name) > 1:
                 raise UserError(f"{self.file} has the column {name!r} twice; take one away or rename it")
             kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-            if name in (*_TEXT, *BOX, *LANDMARKS) and not (_is_text(kind) or _is_numeric(kind)):
+            if name in (*_TEXT, *BOX, *LANDMARKS) and not (is_text(kind) or is_numeric(kind)):
                 raise UserError(f"{self.file}: the column {name} should be of text or numbers (got {kind})")
         for group in (BOX, LANDMARKS):
             missing = [name for name in group if name not in names]
@@ -166,12 +170,12 @@ class _Manifest:
             where = f"{self.file} cannot be read on after row {done + len(damaged)}"
             raise UserError(f"{where} ({_first_line(error)}); repair it or make it again") from None
 
-    def _photographs(self, batch: pa.RecordBatch, problems: _Problems) -> Iterator[Photograph]:
-        columns = {name: _plain(batch.column(name)) for name in batch.schema.names}
+    def _photographs(self, batch: pa.RecordBatch, problems: Problems) -> Iterator[Photograph]:
+        columns = {name: decoded(batch.column(name)) for name in batch.schema.names}
         empty = [""] * batch.num_rows
-        texts = {name: _texts(columns[name], problems) if name in columns else empty for name in _TEXT}
-        identities, paths, splits = texts["identity"], texts["path"], []
-        for row, (path, identity, split) in enumerate(zip(paths, identities, texts["split"], strict=True)):
+        given = {name: texts(columns[name], problems) if name in columns else empty for name in _TEXT}
+        identities, paths, splits = given["identity"], given["path"], []
+        for row, (path, identity, split) in enumerate(zip(paths, identities, given["split"], strict=True)):
             if not path or "\0" in path:
                 problems.setdefault(row, ("no_path", "the path holds a NUL" if path else "the path is empty"))
             if split and identity and split not in SPLITS:
@@ -185,14 +189,14 @@ class _Manifest:
             [os.path.join(self.folder, path) for path in paths],
             repeat(0),
             repeat(None),
-            _hashes(texts["sha256"], problems),
-            _measures(columns, BOX, "bad_box", problems),
-            _measures(columns, LANDMARKS, "bad_landmarks", problems),
+            hashes(given["sha256"], problems),
+            measures(columns, BOX, "bad_box", problems),
+            measures(columns, LANDMARKS, "bad_landmarks", problems),
             self._attributes(columns, problems),
         )
 
-    def _attributes(self, columns: dict[str, pa.Array], problems: _Problems) -> Iterable[dict[str, float] | None]:
-        values = {name: _numbers(columns[name]) for name, numeric in self.attributes.items() if numeric is not False}
+    def _attributes(self, columns: dict[str, pa.Array], problems: Problems) -> Iterable[dict[str, float] | None]:
+        values = {name: numbers(columns[name]) for name, numeric in self.attributes.items() if numeric is not False}
         undecided = [name for name in values if self.attributes[name] is None and not np.isnan(values[name]).all()]
         for name in undecided:
             self.attributes[name] = not np.isinf(values[name]).any()
@@ -205,7 +209,7 @@ class _Manifest:
             problems.setdefault(row, ("bad_attribute", f"{names[column]} should be a finite number or empty"))
         whole = (~np.isnan(table).any(axis=1)).tolist()
         return [
-            dict(zip(names, row, strict=True)) if full else _without_nan(names, row)
+            dict(zip(names, row, strict=True)) if full else without_nan(names, row)
             for row, full in zip(table.tolist(), whole, strict=True)
         ]
 
@@ -223,101 +227,6 @@ class _Manifest:
 
     def _place(self, number: int) -> str:
         return f"manifest/{text(self.file.name)}:{number}"
-
-
-def _plain(column: pa.Array) -> pa.Array:
-    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
-
-
-def _texts(column: pa.Array, problems: _Problems) -> list[str]:
-    """Each value as text, "" where there is none."""
-    if pa.types.is_floating(column.type):  # pandas makes floats of integers where one is missing
-        return ["" if value is None or value != value else f"{value:.17g}" for value in column.to_pylist()]
-    try:
-        checked = column.cast(pa.binary()) if _is_text(column.type) else column
-        values = pc.fill_null(checked.cast(pa.string()), "").to_pylist()
-    except pa.ArrowInvalid:
-        values = []
-        for row, value in enumerate(checked.to_pylist()):
-            values.append((value or b"").decode("utf-8", "replace"))
-            if values[-1].encode() != (value or b""):
-                problems[row] = ("damaged_row", "a value is no valid UTF-8")
-    if any(len(value) > _LONGEST for value in values):
-        for row, value in enumerate(values):
-            if len(value) > _LONGEST:
-                problems[row] = ("damaged_row", "a value is too long; is a quotation mark not closed?")
-    return values
-
-
-def _hashes(texts: list[str], problems: _Problems) -> list[str | None]:
-    is_sha256 = re.compile("[0-9a-fA-F]{64}").fullmatch
-    for row, value in enumerate(texts):
-        if value and not is_sha256(value):
-            problems.setdefault(
-                row, ("bad_sha256", f"{value[:70]!r} is no SHA-256: it should be 64 hexadecimal digits")
-            )
-    return [value.lower() or None for value in texts]
-
-
-def _measures(
-    columns: dict[str, pa.Array], names: tuple[str, ...], reason: str, problems: _Problems
-) -> Iterable[tuple[float, ...] | None]:
-    """The values of each row as a tuple; None where all are empty."""
-    if names[0] not in columns:
-        return repeat(None)
-    table = np.stack([_numbers(columns[name]) for name in names], axis=1)
-    usable = np.isfinite(table).all(axis=1)
-    if names == BOX:
-        usable &= (table[:, 2:] > 0).all(axis=1)
-    for row in np.flatnonzero(~usable & ~np.isnan(table).all(axis=1)).tolist():
-        wanted = "finite numbers, width and height above 0" if names == BOX else "finite numbers"
-        problems.setdefault(row, (reason, f"{names[0]} … {names[-1]} should be {wanted}, or all empty"))
-    return [tuple(row) if use else None for row, use in zip(table.tolist(), usable.tolist(), strict=True)]
-
-
-def _numbers(column: pa.Array) -> np.ndarray:
-    """float64; NaN: empty; infinite: no number."""
-    if _is_text(column.type):
-        column = _parsed(pc.if_else(pc.equal(pc.binary_length(column), 0), None, column))
-    return column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-
-
-def _parsed(column: pa.Array) -> pa.Array:
-    for kind in (pa.float64(), pa.bool_()):
-        try:
-            return column.cast(pa.string()).cast(kind)
-        except pa.ArrowInvalid:
-            continue
-    return pa.array([_number(value) for value in column.to_pylist()], pa.float64())
-
-
-def _number(value: bytes | str | None) -> float | None:
-    try:
-        return float(value) if value and value.strip() else None
-    except ValueError:
-        return np.inf
-
-
-def _is_numeric(kind: pa.DataType) -> bool:
-    types = pa.types
-    return (
-        types.is_integer(kind)
-        or types.is_floating(kind)
-        or types.is_decimal(kind)
-        or types.is_boolean(kind)
-        or kind == pa.null()
-    )
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    types = pa.types
-    plain = types.is_string(kind) or types.is_binary(kind)
-    large = types.is_large_string(kind) or types.is_large_binary(kind)
-    return plain or large or types.is_string_view(kind) or types.is_binary_view(kind)
-
-
-def _without_nan(names: list[str], row: list[float]) -> dict[str, float] | None:
-    return {name: value for name, value in zip(names, row, strict=True) if value == value} or None
 
 
 def _first_line(error: Exception) -> str:

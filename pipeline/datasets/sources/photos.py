@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.datasets.faces import Listing, Photograph, Reject
-from pipeline.datasets.sources.folders import leads_outside, text, visible
+from pipeline.datasets.folders import leads_outside, text, visible
 from pipeline.datasets.splits import split_of
 from pipeline.errors import UserError
 from pipeline.params import Data

@@ -63,10 +63,10 @@ def listing(data: Data) -> Listing:
 
 def _check(path: Path, name: str) -> None:
     wanted = f"data.recordio should name a folder with {', '.join(FILES)}"
-    if not path.is_dir():
+    if not os.path.isdir(path):
         raise UserError(f"{path} is no folder; {wanted}")
     file = path / name
-    if not file.is_file():
+    if not os.path.isfile(file):
         raise UserError(f"{path} holds no file {name}; {wanted}")
     try:
         with open(file, "rb") as opened:

@@ -1,4 +1,4 @@
-"""What every source that reads folders has to be careful about."""
+"""What everything that reads folders has to be careful about."""
 
 import os
 from pathlib import Path
