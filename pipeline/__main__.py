@@ -1,7 +1,6 @@
 """Command line: `python -m pipeline COMMAND`. dvc.yaml calls this and nothing else."""
 
 import argparse
-import ctypes
 import importlib
 import inspect
 import logging
@@ -12,6 +11,7 @@ from pathlib import Path
 import pipeline
 from pipeline import paths, stages
 from pipeline.errors import UserError
+from pipeline.memory import keep_memory
 from pipeline.params import load_params
 
 
@@ -95,19 +95,6 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("name", help="yunet, reidentification, head_pose or inception")
     command.set_defaults(run=fetch)
     return top
-
-
-def keep_memory() -> None:
-    """Let glibc keep freed memory: batches of activations are freed and needed again many times a second.
-
-    Returning them to the system each time costs up to half of a training step on two cores. Other C libraries do
-    not know the call and are left alone.
-    """
-    M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt is not None:
-        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
-        mallopt(M_MMAP_MAX, 0)
 
 
 def main() -> int:

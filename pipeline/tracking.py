@@ -94,8 +94,7 @@ class Run:
             plain["not_measured"] = {key: [reason] for key, reason in not_measured.items()}
         if not self._writes:
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(plain, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        _write(path, json.dumps(plain, indent=2, sort_keys=True))
         self._send(lambda wandb_run: wandb_run.summary.update(plain))
 
     def curve(self, path: Path) -> None:
@@ -106,17 +105,13 @@ class Run:
         lines = [",".join(["images", *keys])]
         for images, values in sorted(self.history.items()):
             lines.append(",".join([str(images), *(f"{values[k]:.6g}" if k in values else "" for k in keys)]))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        _write(path, "\n".join(lines))
 
     def table(self, path: Path, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """A table as plot data for DVC, and under STAGE/NAME for the dashboard."""
         if not self._writes:
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(
-            "\n".join([",".join(columns), *(",".join(map(str, row)) for row in rows)]) + "\n", encoding="utf-8"
-        )
+        _write(path, "\n".join([",".join(columns), *(",".join(map(str, row)) for row in rows)]))
 
         def send(wandb_run: "wandb.Run") -> None:
             import wandb
@@ -165,6 +160,17 @@ class Run:
             if not self._reported:
                 _log.warning("W&B misses some of this run, which goes on: %s", _first_line(error))
             self._reported = True
+
+
+def _write(path: Path, text: str) -> None:
+    """Under a temporary name first: on a full disk the last good file stays."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_text(text + "\n", encoding="utf-8")
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def is_main_process() -> bool:

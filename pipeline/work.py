@@ -23,6 +23,10 @@ class NoSpaceError(UserError):
     """The disk is full."""
 
 
+class NoRightError(UserError):
+    """Nothing may be written where the stage has to."""
+
+
 def fingerprint(sections: Iterable[BaseModel], inputs: Iterable[Path]) -> str:
     """16 hexadecimal digits that change with the params, the input files' bytes or this package's code."""
     digest = hashlib.sha256()
@@ -44,19 +48,26 @@ def building(stage: str, *sections: BaseModel, inputs: Iterable[Path] = ()) -> I
     """The stage's work folder; removed when the body ends well, kept for the next try when it does not.
 
     Raises:
-        NoSpaceError: the disk is full; names the folder.
+        NoSpaceError: the disk is full; names the folders.
+        NoRightError: a file or folder may not be written or read.
     """
     folder = Settings.read().work / stage / fingerprint(sections, inputs)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         yield folder
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise
-        raise NoSpaceError(
-            f"{stage}: no disk space left (or a limit reached) while writing under {folder}: free some and run the "
-            "stage again; `dvc checkout` and `git checkout results` bring the last good outputs back"
-        ) from None
+        back = "`dvc checkout` and `git checkout results` bring the last good outputs back"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise NoSpaceError(
+                f"{stage}: no disk space left (or a limit reached) while writing under {folder} or {Path.cwd()}: "
+                f"free some and run the stage again; {back}"
+            ) from None
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR) and error.filename:
+            raise NoRightError(
+                f"{stage}: {error.filename} cannot be used ({error.strerror}): give yourself the right to, or let "
+                f"FACET_WORK name another folder, and run the stage again; {back}"
+            ) from None
+        raise
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -25,7 +25,6 @@ import numpy as np
 import torch
 
 from pipeline import assets
-from pipeline.__main__ import keep_memory
 from pipeline.datasets import heads
 from pipeline.datasets.building.build import Rules, build
 from pipeline.datasets.building.parts import Recipe
@@ -37,6 +36,7 @@ from pipeline.datasets.photographs.decoding import decode, read
 from pipeline.datasets.photographs.detection import yunet
 from pipeline.datasets.shards import Faces, ShardWriter, encode
 from pipeline.errors import UserError
+from pipeline.memory import keep_memory
 from pipeline.methods import ipgan
 from pipeline.metrics.realism import Gaussian, fit, frechet_distance
 from pipeline.params import load_params
@@ -201,7 +201,7 @@ BENCHMARKS = {f.__name__: f for f in (rendering, reading, preparing, training, d
 
 
 def measure(pair: Pair, seconds: float) -> dict[str, object]:
-    """A B A B … until the time is up, at least three times each, after one round that does not count; long ones twice."""
+    """A B A B … until the time is up, three times at least, after a round that does not count; long ones twice."""
     times: tuple[list[float], list[float]] = ([], [])
     if not pair.long:
         pair.do_one(), pair.do_other()

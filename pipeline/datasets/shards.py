@@ -22,6 +22,7 @@ from pipeline.errors import UserError
 
 SHARD_IMAGES = 4096
 _END = bytes(2 * tarfile.BLOCKSIZE)  # of a tar file
+_BLANK = tarfile.TarInfo("").tobuf(tarfile.USTAR_FORMAT)
 
 
 class ShardError(UserError):
@@ -60,10 +61,8 @@ class TarWriter:
     def write(self, name: str, data: bytes) -> int:
         """Store a member; return where its bytes begin."""
         if self._file is None:
-            self._file = self._part.open("xb")
-        member = tarfile.TarInfo(name)
-        member.size = len(data)
-        header = member.tobuf(tarfile.USTAR_FORMAT)
+            self._file = self._part.open("xb", buffering=1 << 20)
+        header = _header(name, len(data))
         padding = -len(data) % tarfile.BLOCKSIZE
         self._file.write(header + data + bytes(padding))
         place = self._offset + len(header)
@@ -87,6 +86,19 @@ class TarWriter:
         elif self._file is not None:  # the body failed: leave no half shard
             self._part.unlink(missing_ok=True)
             self._file.close()
+
+
+def _header(name: str, size: int) -> bytes:
+    """As `tarfile` writes it, in a fifth of its time: beside name, size and checksum, all our members are alike."""
+    raw = name.encode("ascii")
+    if len(raw) > 100 or size >= 8**11:
+        raise ValueError(f"a tar member has a name of at most 100 bytes and less than 8 GiB (got {name!r}, {size})")
+    header = bytearray(_BLANK)
+    header[: len(raw)] = raw
+    header[124:135] = b"%011o" % size
+    header[148:156] = b" " * 8
+    header[148:155] = b"%06o\0" % sum(header)
+    return bytes(header)
 
 
 class ShardWriter:

@@ -46,6 +46,19 @@ def test_the_shard_is_a_tar_that_webdataset_would_read(folder):
     assert data[:4] == b"\x89PNG"
 
 
+@pytest.mark.parametrize(("name", "size"), [("a.png", 0), ("train000000123.json", 511), ("x" * 100, 8**11 - 1)])
+def test_headers_are_those_of_tarfile(name, size):
+    member = tarfile.TarInfo(name)
+    member.size = size
+    assert shards._header(name, size) == member.tobuf(tarfile.USTAR_FORMAT)
+
+
+@pytest.mark.parametrize(("name", "size"), [("x" * 101, 1), ("x", 8**11)])
+def test_what_a_header_cannot_hold_is_refused(name, size):
+    with pytest.raises(ValueError, match="tar member"):
+        shards._header(name, size)
+
+
 def test_many_images_fill_several_shards(tmp_path, monkeypatch):
     monkeypatch.setattr(shards, "SHARD_IMAGES", 2)
     with ShardWriter(tmp_path, "faces") as writer:

@@ -71,7 +71,7 @@ class Crowd:
         (person / "ring").symlink_to("..")
 
     def _add_oddly_named(self, person: str) -> None:
-        odd = ("jpeg.png", "two\nlines.jpg", "it's \"quoted\", so.jpg", "  spaces  .jpg", os.fsdecode(b"caf\xe9.jpg"))
+        odd = ("jpeg.png", "two\nlines.jpg", 'it\'s "quoted", so.jpg', "  spaces  .jpg", os.fsdecode(b"caf\xe9.jpg"))
         for name in odd:
             self.copy(self.spare.pop(), f"{person}/{name}")
 

@@ -1,6 +1,6 @@
 """What stops `prepare`: one sentence that says what to do, and what an earlier run made is left alone."""
 
-import os
+import json
 import re
 import resource
 import shutil
@@ -122,7 +122,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextmanager
 def disk(place: Path, size: str) -> Iterator[Path]:
-    """A disk of its own, of that size."""
+    """A disk of its own, of that size; what follows a comma are options."""
     place.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)]
     if not shutil.which("mount") or subprocess.run(command, capture_output=True, check=False).returncode != 0:
@@ -155,14 +155,36 @@ def test_a_file_that_may_not_grow_further(finished: Path) -> None:
     assert content(finished) == before
 
 
-def test_a_folder_of_work_in_which_nothing_can_be_made(tmp_path: Path) -> None:
+def test_a_full_disk_of_results_with_the_work_elsewhere(tmp_path: Path) -> None:
+    with disk(tmp_path / "disk", "600k") as place:
+        work = {"FACET_WORK": str(tmp_path / "work")}
+        folder = project(place / "project")
+        code, said = prepare(folder, **work)
+        assert code == 0, said
+        before = content(folder)
+        said = sentence(*prepare(project(folder, image_size=64), **work))
+        after = content(folder)
+        assert {n: h for n, h in after.items() if n.startswith("data/faces/")} == {
+            n: h for n, h in before.items() if n.startswith("data/faces/")
+        }
+        assert [entry.name for entry in (folder / "data").iterdir() if entry.name.startswith(".")] == []
+        json.loads((folder / "results/prepare/metrics.json").read_text())
+        assert "no disk space left" in said
+        assert str(place) in said
+
+
+def test_a_place_for_work_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     said = sentence(*prepare(project(tmp_path / "project"), FACET_WORK=str(tmp_path / "file/work")))
-    assert "FACET_WORK" in said or str(tmp_path / "file") in said
+    assert str(tmp_path / "file") in said
+
+
+def test_a_place_for_work_that_is_read_only(tmp_path: Path) -> None:
+    folder = project(tmp_path / "project")
+    with disk(tmp_path / "disk", "16k,ro") as place:
+        assert str(place) in sentence(*prepare(folder, FACET_WORK=str(place / "work")))
 
 
 def test_a_sources_folder_that_is_a_file(tmp_path: Path) -> None:
     folder = project(tmp_path, unlabelled="params.yaml")
     assert "params.yaml is no folder; data.unlabelled should name one" in sentence(*prepare(folder))
-
-

@@ -102,13 +102,12 @@ def _say(made: list[Part], wall: float, threads: int) -> None:
     spent: Counter[str] = Counter()
     for part in fresh:
         spent.update(part.seconds)
-    spent.pop("else", None)
+    between = spent.pop("else", 0.0)
     shares = [f"{name} {100 * seconds / (wall * threads):.0f} %" for name, seconds in spent.items()]
-    rest = 100 * (1 - sum(spent.values()) / (wall * threads))
-    log.info(
-        "%d images in %.1f s by %d workers, %.0f/s: %s", images, wall, threads, images / wall,
-        ", ".join([*shares, f"all else {rest:.1f} %"]),
-    )  # fmt: skip
+    idle = wall * threads - sum(spent.values()) - between
+    told = [*shares, f"the rest of a task {100 * between / (wall * threads):.1f} %"]
+    told.append(f"start, wait and merge {100 * idle / (wall * threads):.1f} %")
+    log.info("%d images in %.1f s by %d workers, %.0f/s: %s", images, wall, threads, images / wall, ", ".join(told))
 
 
 def _nothing(rejects: Path) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 MAX_NEAR_BITS = 14  # beyond it two words need not agree
 
 _WORDS = 16
-_CHUNK = 1 << 14  # images or pairs at a time; a few MB
+_CHUNK = 1 << 13  # images or pairs at a time; a few MB
 _INDEX = np.uint64(0xFFFF_FFFF)
 _KEY = np.uint64(32)
 _ODD = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93], dtype=np.uint64)
@@ -54,7 +54,10 @@ def components(images: Images) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 
     Both are int64 [M]; a component comes whole, and its images in their order.
     """
-    members = _members(images)
+    return _batches(_members(images))  # members now, not when the first is asked for: the caller has yet to fill memory
+
+
+def _batches(members: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     start = 0
     while start < len(members):
         last = members[min(start + _CHUNK, len(members)) - 1]
@@ -82,7 +85,7 @@ def _members(images: Images) -> np.ndarray:
     del first
 
     known = images.hashed & (images.content != 0)
-    _join(root, _sorted(space, known, lambda a: images.content[a] >> _KEY), images.same_file)
+    _join(root, _sorted(space, known, lambda a: (images.content[a] * _ODD[0]) >> _KEY), images.same_file)
     return _shared(_sorted(space, images.hashed, lambda a: _find(root, a).astype(np.uint64)))
 
 

@@ -9,6 +9,7 @@ from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from pathlib import Path
 
+import dask
 from distributed import Client, Future, KilledWorker, LocalCluster, as_completed
 from distributed.comm.core import CommClosedError
 from tqdm import tqdm
@@ -48,6 +49,8 @@ def workers(scheduler: str | None, count: int, folder: Path) -> Iterator[Client]
             _check_place(client, folder, scheduler)
             yield client
         return
+    # Sampling what each worker does a hundred times a second costs time; the log says what it was spent on.
+    dask.config.set({"distributed.worker.profile.enabled": False})
     # On the loopback alone: neither the workers nor the dashboard are for others on the network.
     with (
         LocalCluster(

@@ -26,6 +26,7 @@ from pipeline.datasets.photographs.detection import Detector
 from pipeline.datasets.photographs.quality import quality
 from pipeline.datasets.shards import TarWriter, encode, write_table
 from pipeline.datasets.sources.rendered import portray
+from pipeline.memory import keep_memory
 
 _TEXT = ("key", "shard", "identity", "split", "source", "sha256", "source_sha256")
 _VECTORS = ("box", "photograph_landmarks", "landmarks", "identity_vector", "attribute_vector")
@@ -84,6 +85,7 @@ def make_part(task: Task, recipe: Recipe, folder: Path) -> Part:
     if (done := _finished(index, made_of)) is not None:
         return Part(task.name, *done, {})
     cv2.setNumThreads(1)
+    keep_memory()
     seconds = Seconds()
     rows: list[dict[str, Any]] = []
     rejects: list[dict[str, Any]] = []

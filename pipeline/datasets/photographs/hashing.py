@@ -13,7 +13,8 @@ _LOWEST = 16  # coefficients in each direction
 # search for copies sorts by such pairs of bytes. Along a column they follow from one another, and photographs that have
 # nothing in common but their layout would meet there thirty times as often (204 portraits, all pairs).
 _ROWS = np.tile(np.arange(_LOWEST), (_LOWEST, 1))
-_COLUMNS = (_ROWS + np.arange(_LOWEST)[:, None]) % _LOWEST
+_DIAGONALS = (_ROWS * _SIDE + (_ROWS + np.arange(_LOWEST)[:, None]) % _LOWEST).ravel()
+_MIDDLE = _LOWEST**2 // 2 - 1  # of all but the first, sorted
 
 
 def perceptual_hash(image: np.ndarray) -> bytes:
@@ -30,7 +31,8 @@ def perceptual_hash(image: np.ndarray) -> bytes:
     """
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     small = cv2.resize(grey, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
-    lowest = cv2.dct(small.astype(np.float32))[_ROWS, _COLUMNS].ravel()
+    lowest = cv2.dct(small.astype(np.float32)).ravel()[_DIAGONALS]
     # The first is the mean brightness, far above all others. Rounding keeps a blank picture's zeros equal.
     lowest = np.rint(lowest * 1024)
-    return np.packbits(lowest > np.median(lowest[1:])).tobytes()
+    median = np.partition(lowest[1:], _MIDDLE)[_MIDDLE]  # np.median takes ten times as long
+    return np.packbits(lowest > median).tobytes()

@@ -79,8 +79,17 @@ def _face_region(size: int, margin: float) -> np.ndarray:
 
 def _skin_ita(crop: np.ndarray, face: np.ndarray) -> float:
     """Individual typology angle, atan((L* - 50) / b*), of the mean colour (Chardon et al. 1991); NaN where grey."""
-    mean = np.array(cv2.mean(crop, mask=face)[:3], np.float32) / 255
-    lightness, a, b = cv2.cvtColor(mean[None, None], cv2.COLOR_RGB2LAB)[0, 0].tolist()
+    lightness, a, b = _lab(*cv2.mean(crop, mask=face)[:3])
     if math.hypot(a, b) < GREY:
         return math.nan
     return math.degrees(math.atan2(lightness - 50, b))
+
+
+def _lab(red: float, green: float, blue: float) -> tuple[float, float, float]:
+    """CIELAB (D65) of one sRGB colour, 0 to 255 each. OpenCV's tables are made for pictures: a colour takes 0.2 ms."""
+    r, g, b = (((v / 255 + 0.055) / 1.055) ** 2.4 if v > 10.31 else v / 255 / 12.92 for v in (red, green, blue))
+    x = (0.412453 * r + 0.357580 * g + 0.180423 * b) / 0.950456
+    y = 0.212671 * r + 0.715160 * g + 0.072169 * b
+    z = (0.019334 * r + 0.119193 * g + 0.950227 * b) / 1.088754
+    fx, fy, fz = (v ** (1 / 3) if v > 0.008856 else 7.787 * v + 16 / 116 for v in (x, y, z))
+    return 116 * fy - 16, 500 * (fx - fy), 200 * (fy - fz)

@@ -50,6 +50,8 @@ def test_a_worker_needs_as_much_memory_for_20000_photographs_as_for_200(shared, 
         pq.write_table(pa.Table.from_pylist(rows), folder / "data" / "manifests" / "all.parquet")
         held[times] = peaks(folder, shared)
     few, many = (held[times][0] for times in (1, 100))
-    print(f"a worker: {few / GIB:.3f} and {many / GIB:.3f} GiB; the command: {[f'{h[1] / GIB:.3f}' for h in held.values()]}")
+    print(
+        f"a worker: {few / GIB:.3f} and {many / GIB:.3f} GiB; the command: {[f'{h[1] / GIB:.3f}' for h in held.values()]}"
+    )
     assert many < 1.1 * few
     assert many < 1.5 * GIB

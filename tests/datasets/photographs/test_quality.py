@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.datasets import heads
 from pipeline.datasets.photographs.alignment import TEMPLATE, pixels
-from pipeline.datasets.photographs.quality import GREY, pose, quality
+from pipeline.datasets.photographs.quality import GREY, _lab, pose, quality
 
 ATTRIBUTE = {d.name: i for i, d in enumerate(heads.ATTRIBUTES)}
 
@@ -54,6 +54,12 @@ def test_eye_distance_is_in_pixels_of_the_photograph(crop):
 )
 def test_skin_tone_orders_light_and_dark_skin(color, low, high):
     assert low < measured(np.full((64, 64, 3), color, np.uint8)).skin_ita < high
+
+
+def test_a_color_is_converted_as_opencv_converts_pictures():
+    for color in np.random.default_rng(0).integers(0, 256, (50, 3)).tolist() + [[0, 0, 0], [255, 255, 255], [9, 3, 250]]:
+        expected = cv2.cvtColor(np.float32([[color]]) / 255, cv2.COLOR_RGB2LAB)[0, 0]
+        np.testing.assert_allclose(_lab(*color), expected, atol=0.6)  # its tables are coarse
 
 
 def test_a_grey_photograph_has_no_skin_tone():
