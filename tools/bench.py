@@ -9,13 +9,12 @@ are shared and noisy, ratios hold where times do not.
 import argparse
 import json
 import os
-import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from functools import partial
 from itertools import cycle
 from pathlib import Path
 from typing import NamedTuple
@@ -23,15 +22,12 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 import torch
+from ruamel.yaml import YAML
 
 from pipeline import assets
 from pipeline.datasets import heads
-from pipeline.datasets.building.build import Rules, build
-from pipeline.datasets.building.parts import Recipe
-from pipeline.datasets.faces import Cut, Photograph
 from pipeline.datasets.pairs import Pairs
 from pipeline.datasets.photographs.alignment import align
-from pipeline.datasets.photographs.cutting import Bounds
 from pipeline.datasets.photographs.decoding import decode, read
 from pipeline.datasets.photographs.detection import yunet
 from pipeline.datasets.shards import Faces, ShardWriter, encode
@@ -57,7 +53,7 @@ class Pair(NamedTuple):
     do_one: Callable[[], object]
     other: str
     do_other: Callable[[], object]
-    long: bool = False  # minutes: no round before those that count, and two of those
+    long: bool = False  # minutes: one round, and none before it
 
 
 def rendering() -> Pair:
@@ -96,40 +92,38 @@ def reading() -> Pair:
 def preparing() -> Pair:
     """The whole stage with two workers, and one plain loop that decodes, detects, aligns and encodes."""
     try:
-        weights = assets.locate("yunet").path
+        weights = assets.locate("yunet").path.resolve()
     except UserError as error:
         raise Unavailable(str(error)) from None
-    photographs, place = some_photographs(4000), Path(tempfile.mkdtemp())
-    params = load_params(ROOT / "params.yaml").data
-    cut = Cut.of(params)
-    recipe = Recipe(
-        cut,
-        Bounds(params.detection.min_face_pixels, **params.quality.model_dump()),
-        partial(yunet, weights, params.detection.min_score),
-        None,
-    )
-    rules = Rules(256, params.duplicates.near_bits, -1.0, 1)
-    candidates = [Photograph(f.name, f"p{n // 10}", "train", str(f)) for n, f in enumerate(photographs)]
-    detect = recipe.detector()
+    project = Path(tempfile.mkdtemp())
+    photographs = some_photographs(20_000, project / "data" / "photos")
+    yaml = YAML()
+    params = yaml.load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    params["data"] |= {"source": "photos", "shard_images": 256}
+    yaml.dump(params, project / "params.yaml")
+    for name in ("manifests", "recordio", "unlabelled"):
+        (project / "data" / name).mkdir()
+    env = os.environ | {"PYTHONPATH": str(ROOT), "FACET_WORKERS": "2", "FACET_ASSETS": str(weights.parent)}
+    env |= {"WANDB_MODE": "offline", "WANDB_ERROR_REPORTING": "false"}
+    detect, data = yunet(weights, params["data"]["detection"]["min_score"]), params["data"]
 
     def stage() -> None:
-        folder = Path(tempfile.mkdtemp(dir=place))
-        build(iter(candidates), recipe, rules, folder, None, 2)
-        shutil.rmtree(folder)
+        command = [sys.executable, "-m", "pipeline", "prepare"]
+        done = subprocess.run(command, cwd=project, env=env, check=True, capture_output=True, text=True)
+        print(f"{'':10} {done.stderr.splitlines()[-1]}")
 
     def loop() -> None:
         cv2.setNumThreads(1)
         for file in photographs:
             image = decode(read(file))
             if faces := detect(image):
-                encode(align(image, faces[0].landmarks, cut.image_size, cut.margin)[0])
+                encode(align(image, faces[0].landmarks, data["image_size"], data["margin"])[0])
 
     return Pair("photographs", len(photographs), "prepare, 2 workers", stage, "plain loop, 1 process", loop, long=True)
 
 
-def some_photographs(count: int) -> list[Path]:
-    """So many different ones: real ones where FACET_SHARED has them, mirrored and cropped too; else rendered heads."""
-    place = Path(tempfile.mkdtemp())
+def some_photographs(count: int, place: Path) -> list[Path]:
+    """So many, ten a person: real ones where FACET_SHARED has them, mirrored and cropped too; else rendered heads."""
     shared = Path(os.environ.get("FACET_SHARED") or ROOT.parent / "shared") / "faces"
     originals = sorted(f for f in shared.rglob("*") if f.suffix in (".jpg", ".png"))
     rng, made = np.random.default_rng(0), []
@@ -140,9 +134,11 @@ def some_photographs(count: int) -> list[Path]:
         else:
             image = heads.render(heads.sample_identity(rng), heads.sample_attributes(rng), 256).image[..., ::-1]
         image = image[:, ::-1] if turn % 2 else image
-        height, width = (side * min(turn // 2, 3) // 40 for side in image.shape[:2])
-        made.append(place / f"{len(made):06d}.jpg")
-        cv2.imwrite(str(made[-1]), image[height : image.shape[0] - height, width : image.shape[1] - width])
+        height, width = (side * (turn // 2) // 50 for side in image.shape[:2])
+        file = place / f"{len(made) // 10:05d}" / f"{len(made) % 10}.jpg"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(file), image[height : image.shape[0] - height, width : image.shape[1] - width])
+        made.append(file)
     return made
 
 
@@ -201,12 +197,12 @@ BENCHMARKS = {f.__name__: f for f in (rendering, reading, preparing, training, d
 
 
 def measure(pair: Pair, seconds: float) -> dict[str, object]:
-    """A B A B … until the time is up, three times at least, after a round that does not count; long ones twice."""
+    """A B A B … until the time is up, three times at least, after a round that does not count; long ones once."""
     times: tuple[list[float], list[float]] = ([], [])
     if not pair.long:
         pair.do_one(), pair.do_other()
     end = time.monotonic() + (0 if pair.long else seconds)
-    while len(times[0]) < (2 if pair.long else 3) or time.monotonic() < end:
+    while len(times[0]) < (1 if pair.long else 3) or time.monotonic() < end:
         for do, spent in zip((pair.do_one, pair.do_other), times, strict=True):
             start = time.perf_counter()
             do()

@@ -69,7 +69,7 @@ class Face(NamedTuple):
 
     image: np.ndarray  # uint8 [S, S, 3], RGB
     landmarks: np.ndarray  # float32 [5, 2], pixels (x, y) of the crop: eyes, nose tip, mouth corners, left first
-    quality: Quality
+    quality: Quality | None = None  # not asked for where one photograph is used
     points: np.ndarray | None = None  # float32 [5, 2], the landmarks in pixels of the photograph
     box: np.ndarray | None = None  # float32 [4]: left, top, width, height; pixels of the photograph
     faces: int | None = None  # found in the photograph

@@ -22,6 +22,14 @@ DASHBOARD_PORT = 8787  # or any other where that is taken
 AHEAD = 3  # tasks handed out for each thread of the workers, so that none waits and few are in memory
 LINE_SECONDS = 10
 
+# What Dask looks after many times a second, by default, takes time from two cores; a task here takes many seconds.
+QUIET = {
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.system-monitor.interval": "5s",
+    "distributed.scheduler.work-stealing-interval": "1s",
+}
+
 log = logging.getLogger(__name__)
 # Its messages are for those who mend clusters; what a person should know is said here.
 for _name in ("distributed", "distributed.client"):
@@ -49,8 +57,7 @@ def workers(scheduler: str | None, count: int, folder: Path) -> Iterator[Client]
             _check_place(client, folder, scheduler)
             yield client
         return
-    # Sampling what each worker does a hundred times a second costs time; the log says what it was spent on.
-    dask.config.set({"distributed.worker.profile.enabled": False})
+    dask.config.set(QUIET)
     # On the loopback alone: neither the workers nor the dashboard are for others on the network.
     with (
         LocalCluster(

@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.datasets.faces import Cut, Face, Photograph
+from pipeline.datasets.faces import Cut, Face, Photograph, Quality
 from pipeline.datasets.photographs.alignment import align
 from pipeline.datasets.photographs.decoding import Undecodable, decode, read
 from pipeline.datasets.photographs.detection import Detection, Detector
-from pipeline.datasets.photographs.hashing import perceptual_hash
+from pipeline.datasets.photographs.hashing import hash_of, reduced
 from pipeline.datasets.photographs.quality import quality
 
 SAME_FACE = 0.3  # intersection over union from which a detected face is the one of a given box
@@ -62,7 +62,7 @@ class Seconds(dict[str, float]):
 
 
 def cut(image: np.ndarray, detect: Detector, how: Cut, seconds: Seconds, known: Photograph | None = None) -> Face:
-    """Find the face that is meant, align it, measure it.
+    """Find the face that is meant, and align it.
 
     Args:
         image: uint8 [H, W, 3] RGB.
@@ -78,12 +78,10 @@ def cut(image: np.ndarray, detect: Detector, how: Cut, seconds: Seconds, known: 
     seconds.lap("detect")
     crop, landmarks = align(image, found.landmarks, how.image_size, how.margin)
     seconds.lap("align")
-    measured = quality(crop, found.landmarks, how.margin)
     detected = faces is not None
-    return Face(
-        crop, landmarks, measured, found.landmarks, found.box if detected or (known and known.box) else None, faces,
-        found.score if detected else None,
-    )  # fmt: skip
+    box = found.box if detected or (known and known.box) else None
+    score = found.score if detected else None
+    return Face(crop, landmarks, points=found.landmarks, box=box, faces=faces, score=score)
 
 
 def subject_face(file: Path, detect: Detector, how: Cut) -> Face:
@@ -99,13 +97,18 @@ def subject_face(file: Path, detect: Detector, how: Cut) -> Face:
     return cut(image, detect, how, Seconds())
 
 
-def prepare(
-    photograph: Photograph, detect: Detector, how: Cut, bounds: Bounds, embed: Embed | None, seconds: Seconds
-) -> Face:
-    """The face of a candidate, good enough to train on.
+class Taken(NamedTuple):
+    """A face before it is measured; the photograph is let go."""
+
+    face: Face
+    small: np.ndarray  # what the photograph's hash is made of
+
+
+def take(photograph: Photograph, detect: Detector, how: Cut, embed: Embed | None, seconds: Seconds) -> Taken:
+    """Read a candidate and cut its face out.
 
     Raises:
-        Unusable: it cannot be read, shows no face, or is outside a bound.
+        Unusable: it cannot be read, or shows no face.
     """
     try:
         data = read(photograph.file, photograph.offset, photograph.size)
@@ -118,14 +121,29 @@ def prepare(
         seconds.lap("decode")
     except Undecodable as error:
         raise Unusable(error.reason, error.detail) from None
-    face = cut(image, detect, how, seconds, photograph)
-    _check(face, bounds)
-    face = face._replace(content=content, hash=perceptual_hash(image))
+    face = cut(image, detect, how, seconds, photograph)._replace(content=content)
+    small = reduced(image)
+    seconds.lap("else")
     if embed is not None and face.points is not None:
-        seconds.lap("else")
         face = face._replace(embedding=embed(image, face.points))
         seconds.lap("recognise")
-    return face
+    return Taken(face, small)
+
+
+def measure(taken: Taken, margin: float, bounds: Bounds) -> Face:
+    """The face with its numbers, good enough to train on.
+
+    Apart from `take`, so that a worker can do many at a time: after a detector nothing is left in the processor's
+    caches, and each of these small steps would take three times as long.
+
+    Raises:
+        Unusable: it is outside a bound.
+    """
+    face, small = taken
+    assert face.points is not None  # `cut` knows them
+    measured = quality(face.image, face.points, margin)
+    _check(face, measured, bounds)
+    return face._replace(quality=measured, hash=hash_of(small))
 
 
 def _found(image: np.ndarray, detect: Detector, choose: str, known: Photograph | None) -> tuple[Detection, int | None]:
@@ -163,9 +181,8 @@ def _overlap(a: np.ndarray, b: np.ndarray) -> float:
     return both / max(float(np.prod(a[2:]) + np.prod(b[2:])) - both, 1e-9)
 
 
-def _check(face: Face, bounds: Bounds) -> None:
+def _check(face: Face, q: Quality, bounds: Bounds) -> None:
     """Turn down what is outside a bound; the first one that fails is the reason."""
-    q = face.quality
     # Without a detector's box: it is about twice as wide as the eyes are apart.
     width = float(face.box[2]) if face.box is not None else 2 * q.eye_distance
     if width < bounds.min_face_pixels:
