@@ -34,8 +34,14 @@ def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def shared() -> Path:
+def shared(shared_folder: Path) -> Path:
     """The folder with real photographs and networks."""
+    return shared_folder
+
+
+@pytest.fixture(scope="session")
+def shared_folder() -> Path:
+    """The same, for fixtures that live longer than a test."""
     folder = Path(os.environ.get("FACET_SHARED") or ROOT.parent / "shared").resolve()
     if not folder.is_dir():
         unavailable("shared", f"{folder} is not here; FACET_SHARED can name another")

@@ -25,6 +25,7 @@ IMPORTS = grimp.build_graph("pipeline", cache_dir=None, exclude_type_checking_im
 NOT_DEPS = {
     "pipeline",
     "pipeline.errors",
+    "pipeline.memory",
     "pipeline.params",
     "pipeline.paths",
     "pipeline.provenance",
@@ -164,4 +165,4 @@ def is_metrics(path: str) -> bool:
 
 
 def is_plot_data(path: str) -> bool:
-    return Path(path).parent.name == "plots"
+    return "plots" in (Path(path).name, Path(path).parent.name)

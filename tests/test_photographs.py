@@ -29,7 +29,7 @@ def london():
         "FACET_ASSETS": os.path.join(folder, "models"),
         "FACET_KEEP": "1",
     }
-    settings = ["data.source=photos", f"data.path={photographs}", "data.image_size=64"]
+    settings = ["data.source=photos", f"data.photos={photographs}", "data.image_size=64"]
     command = [sys.executable, "tools/smoke.py", *settings]
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, (done.stdout + done.stderr)[-5000:]

@@ -73,6 +73,7 @@ def test_a_stage_that_cannot_write_leaves_no_shard_under_its_final_name(tmp_path
     from tests.conftest import ROOT
 
     shutil.copy(ROOT / "params.yaml", tmp_path)
+    (tmp_path / "data" / "unlabelled").mkdir(parents=True)
     script = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000));"
@@ -84,4 +85,4 @@ def test_a_stage_that_cannot_write_leaves_no_shard_under_its_final_name(tmp_path
     assert "Traceback" not in done.stderr
     assert "no disk space left" in done.stderr
     assert not list(tmp_path.rglob("*.tar"))
-    assert not (tmp_path / "data").exists()
+    assert not (tmp_path / "data" / "faces").exists()

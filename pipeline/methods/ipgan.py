@@ -21,7 +21,7 @@ from pipeline.networks.encoders import sampled
 from pipeline.params import Losses, Model, Train
 from pipeline.params import Recogniser as Pretrain
 from pipeline.training.gradients import average_gradients
-from pipeline.training.optimizers import optimizers, take_step
+from pipeline.training.optimizers import optimizers, take_step, warm_up
 
 NETWORKS = ("identity", "classifier", "discriminator", "code_classifier", "attributes", "generator")
 # Q is small, and has to keep up with a moving A: a larger rate, for Adam alone. Muon makes it confidently wrong, worse
@@ -156,9 +156,7 @@ class IPGAN(pl.LightningModule):
     def rate(self) -> float:
         """Factor of the learning rates at the step that is due. `linear` rises for a fiftieth of the images first."""
         seen = self.batches_done * self.schedule.batch_size / self.schedule.images
-        return (
-            min(1.0, 50 * seen + 0.02) * max(0.0, 1 - seen) if self.schedule.learning_rate_schedule == "linear" else 1
-        )
+        return warm_up(seen) * max(0.0, 1 - seen) if self.schedule.learning_rate_schedule == "linear" else 1
 
     def configure_optimizers(self) -> list[Optimizer]:
         t, made = self.schedule, []

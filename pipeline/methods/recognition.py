@@ -13,7 +13,7 @@ from pipeline.datasets.labelled import Labelled
 from pipeline.judges.scales import Dimension, attribute_loss
 from pipeline.params import Judge, Recogniser
 from pipeline.training.gradients import average_gradients
-from pipeline.training.optimizers import optimizers, take_step
+from pipeline.training.optimizers import optimizers, take_step, warm_up
 
 
 class Recognition(pl.LightningModule):
@@ -49,7 +49,7 @@ class Recognition(pl.LightningModule):
     def rate(self) -> float:
         """Factor of the learning rates at the step that is due: half a cosine, after a warm-up of a fiftieth."""
         seen = self.batches_done * self.schedule.batch_size / self.schedule.images
-        return min(1.0, 50 * seen + 0.02) * 0.5 * (1 + math.cos(math.pi * min(seen, 1)))
+        return warm_up(seen) * 0.5 * (1 + math.cos(math.pi * min(seen, 1)))
 
     def configure_optimizers(self) -> list[Optimizer]:
         s = self.schedule

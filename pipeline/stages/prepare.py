@@ -3,6 +3,7 @@
 from pipeline import paths, tracking, work
 from pipeline.applications.preparing import recipe, rejected
 from pipeline.datasets.building.build import Rules, build
+from pipeline.datasets.building.engine import workers
 from pipeline.datasets.building.statistics import describe, tables
 from pipeline.datasets.contact_sheet import captioned, contact_sheet, write_png
 from pipeline.datasets.protocol import EVALUATED, protocol
@@ -18,8 +19,12 @@ def run(data: Data) -> None:
     who = data.identities
     rules = Rules(data.shard_images, data.duplicates.near_bits, who.min_cosine, who.min_images)
 
-    with tracking.run("prepare", data) as track, work.building("prepare", data) as folder:
-        built = build(candidates, made_how, rules, folder, settings.scheduler, settings.workers)
+    with (
+        work.building("prepare", data) as folder,
+        workers(settings.scheduler, settings.workers, folder) as engine,
+        tracking.run("prepare", data) as track,
+    ):
+        built = build(candidates, made_how, rules, folder, engine)
         faces, statistics = Faces(built.folder), describe(built.folder)
         protocol(faces, "val", 1), protocol(faces, "test", 1, EVALUATED)  # rather now than stages later
         write_png(folder / "accepted.png", contact_sheet(faces))

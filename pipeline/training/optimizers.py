@@ -21,7 +21,7 @@ class Muon(torch.optim.Muon):
         self.weights = weights
         # Newton-Schulz steps: five by default; three gave the same figures here in two thirds of the time.
         super().__init__(
-            [nn.Parameter(_matrix(w.detach(), w)) for w in weights],
+            [nn.Parameter(_rows(w.detach(), w).view(len(w), -1)) for w in weights],  # a view, or an error
             lr=lr,
             momentum=momentum,
             weight_decay=0.0,
@@ -30,7 +30,7 @@ class Muon(torch.optim.Muon):
 
     def step(self, closure: Any = None) -> Any:
         for weight, matrix in zip(self.weights, self.param_groups[0]["params"], strict=True):
-            matrix.grad = None if weight.grad is None else _matrix(weight.grad, weight)
+            matrix.grad = None if weight.grad is None else _rows(weight.grad, weight).reshape(len(weight), -1)
         return super().step(closure)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -63,8 +63,11 @@ def take_step(module: pl.LightningModule, factor: float) -> None:
         optimizer.zero_grad()
 
 
-def _matrix(x: Tensor, like: Tensor) -> Tensor:
-    """x as [outputs, the rest], in the order in which `like` lies in memory: a view where x lies the same way."""
-    if like.ndim == 4 and like.is_contiguous(memory_format=torch.channels_last):
-        x = x.permute(0, 2, 3, 1)
-    return x.reshape(len(x), -1)
+def warm_up(seen: float) -> float:
+    """Factor of the learning rate when that share of the images was seen: up to 1 over the first fiftieth."""
+    return min(1.0, 50 * seen + 0.02)
+
+
+def _rows(x: Tensor, like: Tensor) -> Tensor:
+    """x with its outputs first and the rest in the order in which `like` lies in memory."""
+    return x.permute(0, 2, 3, 1) if like.ndim == 4 and like.is_contiguous(memory_format=torch.channels_last) else x

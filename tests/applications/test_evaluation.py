@@ -8,21 +8,27 @@ from pipeline.applications.evaluation import Material
 from pipeline.applications.judging import Court, known_attributes
 from pipeline.applications.retrieval import top1_real
 from pipeline.datasets import heads
-from pipeline.datasets.catalogue import write
+from pipeline.datasets.faces import Head
 from pipeline.datasets.protocol import pairs, protocol
-from pipeline.datasets.shards import Faces
-from pipeline.datasets.sources.rendered import rendered
+from pipeline.datasets.shards import Faces, ShardWriter
+from pipeline.datasets.sources.rendered import portray
 from pipeline.judges.verdict import Verdict
 from pipeline.metrics.attributes import Attribute
 
-PEOPLE = {"train": 0, "judge": 0, "val": 2, "test": 5}
-IMAGES = {"train": 0, "judge": 0, "val": 3, "test": 7}
+PEOPLE = {"val": (2, 3), "test": (5, 7)}  # and pictures of each
 
 
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory):
     folder = tmp_path_factory.mktemp("faces")
-    write(rendered(PEOPLE, IMAGES, 32, seed=0, workers=1), folder)
+    with ShardWriter(folder, "faces") as writer:
+        for split, (people, pictures) in PEOPLE.items():
+            for n in range(people * pictures):
+                name = f"{split}{n // pictures}"
+                image, _, *vectors = portray(Head("", name, split, 0, n // pictures, n % pictures), 32)
+                known = dict(zip(("identity_vector", "attribute_vector"), (v.tolist() for v in vectors), strict=True))
+                writer.add(f"{name}-{n}", image, {"identity": name, "split": split, **known})
+        writer.close()
     return Faces(folder)
 
 

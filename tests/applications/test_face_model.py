@@ -11,12 +11,13 @@ from pipeline.params import Model
 from pipeline.training import weights
 from pipeline.training.weights import WeightsError
 
+CUT = {"image_size": 32, "margin": 0.0, "choose": "largest"}
 MODEL = Model(identity_dim=8, attribute_dim=4, width=4, style_dim=8, injection="modulation", normalized_features=True)
 
 
 @pytest.fixture
 def folder(tmp_path):
-    facts = {"identities": 3, "image_size": 32, "source": "rendered", "model": MODEL.model_dump()}
+    facts = {"identities": 3, "cut": CUT, "source": "rendered", "model": MODEL.model_dump()}
     weights.save(tmp_path / "model", ipgan.networks(MODEL, 32, 3), facts)
     return tmp_path / "model"
 

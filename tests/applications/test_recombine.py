@@ -15,11 +15,12 @@ from pipeline.params import Model
 from pipeline.training import weights
 from tests.conftest import ROOT
 
+CUT = {"image_size": 32, "margin": 0.0, "choose": "largest"}
 MODEL = Model(identity_dim=8, attribute_dim=4, width=4, style_dim=8, injection="modulation", normalized_features=True)
 
 
 def save_model(top, **facts):
-    said = {"identities": 3, "image_size": 32, "source": "photos", "model": MODEL.model_dump(), **facts}
+    said = {"identities": 3, "cut": CUT, "source": "photos", "model": MODEL.model_dump(), **facts}
     weights.save(top / paths.MODEL, ipgan.networks(MODEL, 32, 3), said)
 
 
@@ -90,7 +91,7 @@ def test_photographs_that_do_not_do(tmp_path, shared):
     assert not list(tmp_path.glob("c.*"))
     several = with_subject("two.png")
     assert several.returncode == 0, several.stderr
-    assert "2 faces were found, the largest is used" in several.stderr
+    assert "2 faces were found, the largest one is used" in several.stderr
     assert "trained on rendered heads and does badly on photographs" in several.stderr
 
 

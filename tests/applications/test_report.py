@@ -12,7 +12,7 @@ from PIL import Image
 from pipeline.applications import report
 
 PARAMS = {
-    "data": {"source": "rendered", "image_size": 64, "rendered": {"people": {"train": 300}}},
+    "data": {"source": ["rendered"], "image_size": 64, "rendered": {"people": {"train": 300}}},
     "train": {"images": 480_000, "batch_size": 48},
 }
 ENVIRONMENT = {"git": "main@1a2b3c4", "processor": "Abacus 9000", "torch": "2.13.0", "accelerator": "none"}
@@ -132,7 +132,7 @@ def test_photographs_without_known_attributes_make_a_page_too(make):
 
 
 def test_a_model_of_rendered_heads_warns_of_photographs(make):
-    photos = PARAMS | {"data": PARAMS["data"] | {"source": "photos"}}
+    photos = PARAMS | {"data": PARAMS["data"] | {"source": ["photos"]}}
     assert "does badly on photographs" in text(make())
     assert "does badly on photographs" not in text(make(params=photos))
 

@@ -11,8 +11,8 @@ from typing import NamedTuple, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.datasets.building import engine
 from pipeline.datasets.building.decide import KEPT, Decisions, Facts, decide, gather
+from pipeline.datasets.building.engine import Engine, Progress, make_parts
 from pipeline.datasets.building.merge import merge
 from pipeline.datasets.building.parts import REJECTS, Part, Recipe
 from pipeline.datasets.building.plan import tasks
@@ -41,7 +41,7 @@ class Built(NamedTuple):
     decisions: Decisions
 
 
-def build(listing: Listing, recipe: Recipe, rules: Rules, folder: Path, scheduler: str | None, count: int) -> Built:
+def build(listing: Listing, recipe: Recipe, rules: Rules, folder: Path, engine: Engine) -> Built:
     """Make a data set in `folder`/faces; what an interrupted try left in `folder`/parts is not made again.
 
     Args:
@@ -49,8 +49,7 @@ def build(listing: Listing, recipe: Recipe, rules: Rules, folder: Path, schedule
         recipe: how one becomes a face.
         rules: which faces are used.
         folder: the stage's work folder.
-        scheduler: address of Dask's; None: `count` processes of this machine.
-        count: of processes.
+        engine: who does the work.
 
     Raises:
         UserError: the sources, a worker, the scheduler, or that no face could be used.
@@ -58,18 +57,14 @@ def build(listing: Listing, recipe: Recipe, rules: Rules, folder: Path, schedule
     parts, turned_down = folder / "parts", folder / "listing.rejects"
     parts.mkdir(exist_ok=True)
     start = time.monotonic()
-    with engine.workers(scheduler, count, folder) as client, _RejectFile(turned_down) as rejected:
-        if client.dashboard_link:
-            log.info("Dask dashboard: %s", client.dashboard_link)
-        planned = tasks(listing, rules.shard_images, rejected.add)
-        made = _watched(engine.make_parts(client, planned, recipe, parts))
-        threads = sum(client.nthreads().values())
+    with _RejectFile(turned_down) as rejected:
+        made = _watched(make_parts(engine, tasks(listing, rules.shard_images, rejected.add), recipe, parts))
     facts = gather(sorted(made, key=_place), parts)
     decisions = decide(facts, parts, rules.near_bits, rules.min_cosine, rules.min_images)
     merge(parts, facts, decisions, turned_down, folder / "faces")
     if not (decisions.verdict == KEPT).any():
         raise UserError(_nothing(folder / "faces" / "rejects.parquet"))
-    _say(made, time.monotonic() - start, threads)
+    _say(made, time.monotonic() - start, engine.threads)
     return Built(folder / "faces", parts, facts, decisions)
 
 
@@ -82,7 +77,7 @@ def _place(part: Part) -> tuple[int, int]:
 
 
 def _watched(parts: Iterable[Part]) -> list[Part]:
-    progress = engine.Progress("images")
+    progress = Progress("images")
     made = []
     try:
         for part in parts:

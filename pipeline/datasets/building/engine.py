@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import dask
 from distributed import Client, Future, KilledWorker, LocalCluster, as_completed
@@ -40,9 +41,16 @@ class EngineError(UserError):
     """The workers cannot be reached or keep dying."""
 
 
+class Engine(NamedTuple):
+    """Who does the work."""
+
+    client: Client
+    threads: int  # of all workers
+
+
 @contextmanager
-def workers(scheduler: str | None, count: int, folder: Path) -> Iterator[Client]:
-    """Dask's workers.
+def workers(scheduler: str | None, count: int, folder: Path) -> Iterator[Engine]:
+    """Dask's workers. Those of this machine are still starting when the body begins.
 
     Args:
         scheduler: address of a running one, whose workers see the same files; None: processes of this machine.
@@ -55,13 +63,13 @@ def workers(scheduler: str | None, count: int, folder: Path) -> Iterator[Client]
     if scheduler:
         with _connected(scheduler) as client:
             _check_place(client, folder, scheduler)
-            yield client
+            yield Engine(client, sum(client.nthreads().values()))
         return
     dask.config.set(QUIET)
     # On the loopback alone: neither the workers nor the dashboard are for others on the network.
     with (
         LocalCluster(
-            n_workers=max(1, count),
+            n_workers=0,
             threads_per_worker=1,
             host="127.0.0.1",
             dashboard_address=f"127.0.0.1:{DASHBOARD_PORT}",
@@ -70,7 +78,9 @@ def workers(scheduler: str | None, count: int, folder: Path) -> Iterator[Client]
         ) as cluster,
         Client(cluster) as client,
     ):
-        yield client
+        cluster.scale(max(1, count))
+        log.info("Dask dashboard: %s", client.dashboard_link)
+        yield Engine(client, max(1, count))
 
 
 @contextmanager
@@ -114,7 +124,7 @@ def _exists(path: str) -> bool:
     return Path(path).exists()
 
 
-def make_parts(client: Client, tasks: Iterable[Task], recipe: Recipe, folder: Path) -> Iterator[Part]:
+def make_parts(engine: Engine, tasks: Iterable[Task], recipe: Recipe, folder: Path) -> Iterator[Part]:
     """Make every part, in whatever order they come; those that are there already are not made again.
 
     Raises:
@@ -126,11 +136,12 @@ def make_parts(client: Client, tasks: Iterable[Task], recipe: Recipe, folder: Pa
 
     def submit() -> int:
         for task in source:
-            done.add(client.submit(make_part, task, recipe, place, key=f"{task.name}-{uuid.uuid4().hex}", pure=False))
+            key = f"{task.name}-{uuid.uuid4().hex}"
+            done.add(engine.client.submit(make_part, task, recipe, place, key=key, pure=False))
             return 1
         return 0
 
-    running = sum(submit() for _ in range(AHEAD * max(1, sum(client.nthreads().values()))))
+    running = sum(submit() for _ in range(AHEAD * engine.threads))
     while running:
         future = next(done)
         try:

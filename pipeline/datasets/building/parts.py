@@ -4,6 +4,7 @@ A part is finished when its last file, the index, has its name. It remembers whi
 same task done again finds it and does nothing.
 """
 
+import gc
 import hashlib
 import math
 import os
@@ -85,8 +86,7 @@ def make_part(task: Task, recipe: Recipe, folder: Path) -> Part:
     index = place.with_suffix(".parquet")
     if (done := _finished(index, made_of)) is not None:
         return Part(task.name, *done, {})
-    cv2.setNumThreads(1)
-    keep_memory()
+    _settle()
     seconds = Seconds()
     rows: list[dict[str, Any]] = []
     rejects: list[dict[str, Any]] = []
@@ -110,6 +110,14 @@ def make_part(task: Task, recipe: Recipe, folder: Path) -> Part:
     write_table(index, rows, schema.with_metadata({"made_of": made_of, **{k: str(v) for k, v in counts.items()}}))
     seconds.lap("else")
     return Part(task.name, len(rows), len(rejects), dict(seconds))
+
+
+@lru_cache
+def _settle() -> None:
+    """Once a worker: one thread each, memory that stays, and modules that the garbage collector need not walk through."""
+    cv2.setNumThreads(1)
+    keep_memory()
+    gc.freeze()
 
 
 def _fingerprint(task: Task) -> str:

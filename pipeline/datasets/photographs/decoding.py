@@ -7,7 +7,6 @@ import stat
 import warnings
 from collections.abc import Iterator
 from functools import cache
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -176,9 +175,10 @@ def _readable_formats() -> tuple[str, ...]:
 def _heif() -> bool:
     """Teach Pillow to read HEIC, if the library is here."""
     try:
-        library = import_module("pi_heif")
+        import pi_heif
+
         # One thread: each worker is a process. Without the pictures beside the picture, which nobody looks at here.
-        library.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=1)
+        pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=1)
     except ImportError:
         return False
     return True

@@ -57,7 +57,8 @@ def test_skin_tone_orders_light_and_dark_skin(color, low, high):
 
 
 def test_a_color_is_converted_as_opencv_converts_pictures():
-    for color in np.random.default_rng(0).integers(0, 256, (50, 3)).tolist() + [[0, 0, 0], [255, 255, 255], [9, 3, 250]]:
+    colors = np.random.default_rng(0).integers(0, 256, (50, 3)).tolist()
+    for color in [*colors, [0, 0, 0], [255, 255, 255], [9, 3, 250]]:
         expected = cv2.cvtColor(np.float32([[color]]) / 255, cv2.COLOR_RGB2LAB)[0, 0]
         np.testing.assert_allclose(_lab(*color), expected, atol=0.6)  # its tables are coarse
 
