@@ -9,6 +9,7 @@ are shared and noisy, ratios hold where times do not.
 import argparse
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -27,10 +28,7 @@ from ruamel.yaml import YAML
 from pipeline import assets
 from pipeline.datasets import heads
 from pipeline.datasets.pairs import Pairs
-from pipeline.datasets.photographs.alignment import align
-from pipeline.datasets.photographs.decoding import decode, read
-from pipeline.datasets.photographs.detection import yunet
-from pipeline.datasets.shards import Faces, ShardWriter, encode
+from pipeline.datasets.shards import Faces, ShardWriter
 from pipeline.errors import UserError
 from pipeline.memory import keep_memory
 from pipeline.methods import ipgan
@@ -53,7 +51,19 @@ class Pair(NamedTuple):
     do_one: Callable[[], object]
     other: str
     do_other: Callable[[], object]
-    long: bool = False  # minutes: one round, and the other way in two halves, before and after
+
+
+class Commands(NamedTuple):
+    """Two ways that take minutes each: whole commands, which are run by turns, some seconds each."""
+
+    unit: str
+    items: int
+    one: str
+    do_one: list[str]
+    other: str
+    do_other: list[str]
+    folder: Path
+    env: dict[str, str]
 
 
 def rendering() -> Pair:
@@ -89,14 +99,15 @@ def reading() -> Pair:
     )  # fmt: skip
 
 
-def preparing() -> Pair:
+def preparing() -> Commands:
     """The whole stage with two workers, and one plain loop that decodes, detects, aligns and encodes."""
     try:
         weights = assets.locate("yunet").path.resolve()
     except UserError as error:
         raise Unavailable(str(error)) from None
     project = Path(tempfile.mkdtemp())
-    photographs = some_photographs(20_000, project / "data" / "photos")
+    count = 20_000
+    some_photographs(count, project / "data" / "photos")
     yaml = YAML()
     params = yaml.load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     params["data"] |= {"source": "photos", "shard_images": 128}
@@ -105,43 +116,29 @@ def preparing() -> Pair:
         (project / "data" / name).mkdir()
     env = os.environ | {"PYTHONPATH": str(ROOT), "FACET_WORKERS": "2", "FACET_ASSETS": str(weights.parent)}
     env |= {"WANDB_MODE": "offline", "WANDB_ERROR_REPORTING": "false"}
-    detect, data = yunet(weights, params["data"]["detection"]["min_score"]), params["data"]
-
-    def stage() -> None:
-        command = [sys.executable, "-m", "pipeline", "prepare"]
-        done = subprocess.run(command, cwd=project, env=env, check=True, capture_output=True, text=True)
-        print(f"{'':10} {done.stderr.splitlines()[-1]}")
-
-    halves = cycle((photographs[::2], photographs[1::2]))
-
-    def loop() -> None:
-        cv2.setNumThreads(1)
-        for file in next(halves):
-            image = decode(read(file))
-            if faces := detect(image):
-                encode(align(image, faces[0].landmarks, data["image_size"], data["margin"])[0])
-
-    return Pair("photographs", len(photographs), "prepare, 2 workers", stage, "plain loop, 1 process", loop, long=True)
+    data = params["data"]
+    numbers = [str(n) for n in (data["detection"]["min_score"], data["image_size"], data["margin"])]
+    loop = [sys.executable, "-m", "tools.plain_loop", "data/photos", str(weights), *numbers]
+    stage = [sys.executable, "-m", "pipeline", "prepare"]
+    return Commands("photographs", count, "prepare, 2 workers", stage, "plain loop, 1 process", loop, project, env)
 
 
-def some_photographs(count: int, place: Path) -> list[Path]:
+def some_photographs(count: int, place: Path) -> None:
     """So many, ten a person: real ones where FACET_SHARED has them, mirrored and cropped too; else rendered heads."""
     shared = Path(os.environ.get("FACET_SHARED") or ROOT.parent / "shared") / "faces"
     originals = sorted(f for f in shared.rglob("*") if f.suffix in (".jpg", ".png"))
-    rng, made = np.random.default_rng(0), []
-    while len(made) < count:
-        n, turn = len(made) % max(1, len(originals)), len(made) // max(1, len(originals))
+    rng = np.random.default_rng(0)
+    for i in range(count):
+        turn, n = divmod(i, max(1, len(originals)))
         if originals:
             image = cv2.imread(str(originals[n]))
         else:
             image = heads.render(heads.sample_identity(rng), heads.sample_attributes(rng), 256).image[..., ::-1]
         image = image[:, ::-1] if turn % 2 else image
         height, width = (side * (turn // 2) // 50 for side in image.shape[:2])
-        file = place / f"{len(made) // 10:05d}" / f"{len(made) % 10}.jpg"
+        file = place / f"{i // 10:05d}" / f"{i % 10}.jpg"
         file.parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(file), image[height : image.shape[0] - height, width : image.shape[1] - width])
-        made.append(file)
-    return made
 
 
 def step(precision: torch.dtype, batch_size: int, size: int) -> Callable[[], object]:
@@ -204,19 +201,49 @@ def _timed(do: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def measure(pair: Pair, seconds: float) -> dict[str, object]:
-    """A B A B … until the time is up, three times at least, after a round that does not count; long ones once."""
+def by_turns(pair: Commands) -> tuple[float, float]:
+    """Seconds that each command takes while it is let run.
+
+    The speed of a shared machine drifts within a minute, and so would the ratio of two commands run one after the
+    other. So while one runs the other is stopped, whatever it has started with it.
+    """
+    commands = [pair.do_one, pair.do_other]
+    running, took, turn = {}, [0.0, 0.0], (3.0, 5.0)
+    for i, command in enumerate(commands):
+        process = subprocess.Popen(
+            command, cwd=pair.folder, env=pair.env | {"PYTHONPATH": str(ROOT)}, start_new_session=True,
+            stdout=subprocess.DEVNULL, stderr=(pair.folder / f"{i}.log").open("wb"),
+        )  # fmt: skip
+        os.killpg(process.pid, signal.SIGSTOP)
+        running[i] = process
+    while running:
+        for i, process in list(running.items()):
+            start = time.perf_counter()
+            os.killpg(process.pid, signal.SIGCONT)
+            try:
+                code = process.wait(turn[i])
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGSTOP)
+            else:
+                del running[i]
+                if code:
+                    sys.exit(f"{' '.join(commands[i])} failed:\n{(pair.folder / f'{i}.log').read_text()}")
+            took[i] += time.perf_counter() - start
+    return took[0], took[1]
+
+
+def measure(pair: Pair | Commands, seconds: float) -> dict[str, object]:
+    """A B A B … until the time is up, three times at least, after a round that does not count."""
     times: tuple[list[float], list[float]] = ([], [])
-    if pair.long:  # machines drift: half of the other before, half after
-        for do, spent in ((pair.do_other, times[1]), (pair.do_one, times[0]), (pair.do_other, times[1])):
-            spent.append(_timed(do))
-        times = (times[0], [sum(times[1])])
+    if isinstance(pair, Commands):
+        for spent, took in zip(times, by_turns(pair), strict=True):
+            spent.append(took)
     else:
         pair.do_one(), pair.do_other()
-    end = time.monotonic() + (0 if pair.long else seconds)
-    while not pair.long and (len(times[0]) < 3 or time.monotonic() < end):
-        for do, spent in zip((pair.do_one, pair.do_other), times, strict=True):
-            spent.append(_timed(do))
+        end = time.monotonic() + seconds
+        while len(times[0]) < 3 or time.monotonic() < end:
+            for do, spent in zip((pair.do_one, pair.do_other), times, strict=True):
+                spent.append(_timed(do))
     rates = [pair.items / statistics.median(spent) for spent in times]
     ratio = statistics.median(b / a for a, b in zip(*times, strict=True))
     return {

@@ -20,6 +20,7 @@ from pipeline.judges.photographs import recogniser
 from pipeline.params import Data
 
 SHOWN = 8  # rejects of each reason
+DETECTED = {"photos", "manifest"}  # the sources that do not always know where the face is
 
 
 def recipe(data: Data) -> Recipe:
@@ -29,13 +30,12 @@ def recipe(data: Data) -> Recipe:
         AssetError: there are photographs, and a network that they need is missing or damaged.
     """
     unlabelled = Path(data.unlabelled)
-    photographs = data.source != ("rendered",) or (unlabelled.is_dir() and bool(visible(unlabelled)))
-    noise = photographs and data.identities.min_cosine > -1
-    q = data.quality
+    detected = DETECTED & set(data.source) or (unlabelled.is_dir() and visible(unlabelled))
+    noise = data.identities.min_cosine > -1 and data.source != ("rendered",)
     return Recipe(
         Cut.of(data),
-        Bounds(data.detection.min_face_pixels, **q.model_dump()),
-        partial(yunet, assets.locate("yunet").path.resolve(), data.detection.min_score) if photographs else None,
+        Bounds(data.detection.min_face_pixels, **data.quality.model_dump()),
+        partial(yunet, assets.locate("yunet").path.resolve(), data.detection.min_score) if detected else None,
         partial(recogniser, assets.locate("reidentification").path.resolve(), warp) if noise else None,
     )
 

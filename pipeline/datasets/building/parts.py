@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from pipeline.datasets.faces import Candidate, Cut, Face, Head, Photograph, Quality, Reject
 from pipeline.datasets.photographs.cutting import Bounds, Embed, Seconds, Taken, Unusable, measure, take
 from pipeline.datasets.photographs.decoding import Undecodable, decode, read
-from pipeline.datasets.photographs.detection import Detector
+from pipeline.datasets.photographs.detection import Detection, Detector
 from pipeline.datasets.photographs.quality import quality
 from pipeline.datasets.shards import TarWriter, encode, write_table
 from pipeline.datasets.sources.rendered import portray
@@ -50,7 +50,7 @@ class Recipe(NamedTuple):
 
     cut: Cut
     bounds: Bounds
-    detector: Callable[[], Detector] | None  # to be pickled; called once a worker; None: no photographs
+    detector: Callable[[], Detector] | None  # to be pickled; called once a worker; None: no source needs one
     recogniser: Callable[[], Embed] | None  # for identity noise
 
 
@@ -114,7 +114,7 @@ def make_part(task: Task, recipe: Recipe, folder: Path) -> Part:
 
 @lru_cache
 def _settle() -> None:
-    """Once a worker: one thread each, memory that stays, and modules that the garbage collector need not walk through."""
+    """Once a worker: one thread, memory that stays, and modules that the garbage collector need not walk through."""
     cv2.setNumThreads(1)
     keep_memory()
     gc.freeze()
@@ -164,14 +164,18 @@ def _faces(
             yield candidate, face
 
 
+def _no_faces(_: np.ndarray) -> list[Detection]:
+    """Where every source knows the landmarks."""
+    return []
+
+
 def _taken(candidate: Candidate, recipe: Recipe, seconds: Seconds) -> Taken | Face | Unusable:
     if isinstance(candidate, Head):
         image, landmarks, identity, attributes = portray(candidate, recipe.cut.image_size)
         seconds.lap("render")
         measured = quality(image, landmarks, recipe.cut.margin)
         return Face(image, landmarks, measured, identity_vector=identity, attribute_vector=attributes)
-    assert recipe.detector is not None  # there are photographs
-    detect = _made(recipe.detector)
+    detect = _made(recipe.detector) if recipe.detector else _no_faces
     embed = _made(recipe.recogniser) if recipe.recogniser else None
     try:
         return take(candidate, detect, recipe.cut, embed, seconds)
