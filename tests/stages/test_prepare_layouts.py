@@ -15,7 +15,7 @@ from tests.datasets.building.projects import prepare, project
 from tests.datasets.sources.test_recordio import files, payload
 
 pytestmark = pytest.mark.slow
-SHARES = {"train": 0.4, "judge": 0.0, "val": 0.3, "test": 0.3}
+SHARES = {"train": 0.2, "judge": 0.0, "val": 0.3, "test": 0.5}
 
 
 def jpeg(identity: np.ndarray, rng: np.random.Generator) -> bytes:
