@@ -1,7 +1,7 @@
 """Turn the sources into aligned crops in tar shards, with one index, split by identity."""
 
 from pipeline import paths, tracking, work
-from pipeline.applications.preparing import recipe, rejected
+from pipeline.applications.preparing import pictures, recipe
 from pipeline.datasets.building.build import Rules, build
 from pipeline.datasets.building.engine import workers
 from pipeline.datasets.building.statistics import describe, tables
@@ -24,11 +24,11 @@ def run(data: Data) -> None:
         workers(settings.scheduler, settings.workers, folder) as engine,
         tracking.run("prepare", data) as track,
     ):
-        built = build(candidates, made_how, rules, folder, engine)
-        faces, statistics = Faces(built.folder), describe(built.folder)
+        rejected = build(candidates, made_how, rules, folder, engine)
+        faces, statistics = Faces(folder / "faces"), describe(folder / "faces")
         protocol(faces, "val", 1), protocol(faces, "test", 1, EVALUATED)  # rather now than stages later
         write_png(folder / "accepted.png", contact_sheet(faces))
-        write_png(folder / "rejected.png", captioned(rejected(built)))
+        write_png(folder / "rejected.png", captioned(pictures(rejected)))
 
         track.metrics(paths.PREPARE_METRICS, statistics.numbers)
         for name, (columns, rows) in tables(statistics).items():
@@ -37,5 +37,5 @@ def run(data: Data) -> None:
         track.picture("prepare/rejected", folder / "rejected.png", "by reason")
         work.publish(folder / "accepted.png", paths.ACCEPTED_SHEET)
         work.publish(folder / "rejected.png", paths.REJECTED_SHEET)
-        work.publish(built.folder, paths.FACES)
+        work.publish(folder / "faces", paths.FACES)
         track.reference("faces", paths.FACES, statistics.numbers)

@@ -11,9 +11,9 @@ from typing import NamedTuple, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.datasets.building.decide import KEPT, Decisions, Facts, decide, gather
+from pipeline.datasets.building.decide import KEPT, decide, gather
 from pipeline.datasets.building.engine import Engine, Progress, make_parts
-from pipeline.datasets.building.merge import merge
+from pipeline.datasets.building.merge import Rejected, merge
 from pipeline.datasets.building.parts import REJECTS, Part, Recipe
 from pipeline.datasets.building.plan import tasks
 from pipeline.datasets.faces import Listing, Reject
@@ -32,16 +32,7 @@ class Rules(NamedTuple):
     min_images: int  # of a person
 
 
-class Built(NamedTuple):
-    """A prepared folder, and what it was made of."""
-
-    folder: Path  # shards, index.parquet, rejects.parquet, copies.parquet
-    parts: Path
-    facts: Facts
-    decisions: Decisions
-
-
-def build(listing: Listing, recipe: Recipe, rules: Rules, folder: Path, engine: Engine) -> Built:
+def build(listing: Listing, recipe: Recipe, rules: Rules, folder: Path, engine: Engine) -> Rejected:
     """Make a data set in `folder`/faces; what an interrupted try left in `folder`/parts is not made again.
 
     Args:
@@ -57,15 +48,15 @@ def build(listing: Listing, recipe: Recipe, rules: Rules, folder: Path, engine: 
     parts, turned_down = folder / "parts", folder / "listing.rejects"
     parts.mkdir(exist_ok=True)
     start = time.monotonic()
-    with _RejectFile(turned_down) as rejected:
-        made = _watched(make_parts(engine, tasks(listing, rules.shard_images, rejected.add), recipe, parts))
+    with _RejectFile(turned_down) as file:
+        made = _watched(make_parts(engine, tasks(listing, rules.shard_images, file.add), recipe, parts))
     facts = gather(sorted(made, key=_place), parts)
     decisions = decide(facts, parts, rules.near_bits, rules.min_cosine, rules.min_images)
-    merge(parts, facts, decisions, turned_down, folder / "faces")
+    rejected = merge(parts, facts, decisions, turned_down, folder / "faces")
     if not (decisions.verdict == KEPT).any():
-        raise UserError(_nothing(folder / "faces" / "rejects.parquet"))
+        raise UserError(_nothing(rejected.counts))
     _say(made, time.monotonic() - start, engine.threads)
-    return Built(folder / "faces", parts, facts, decisions)
+    return rejected
 
 
 def _place(part: Part) -> tuple[int, int]:
@@ -105,8 +96,7 @@ def _say(made: list[Part], wall: float, threads: int) -> None:
     log.info("%d images in %.1f s by %d workers, %.0f/s: %s", images, wall, threads, images / wall, ", ".join(told))
 
 
-def _nothing(rejects: Path) -> str:
-    reasons = Counter(pq.read_table(rejects, columns=["reason"]).column(0).to_pylist())
+def _nothing(reasons: Counter[str]) -> str:
     told = ", ".join(f"{reason}: {number}" for reason, number in reasons.most_common(3)) or "no files"
     advice = "put photographs that show faces into a folder for each person"
     if reasons and reasons.most_common(1)[0][0] == "few_images":

@@ -2,34 +2,60 @@
 
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.datasets.building.decide import COPY, COPY_ACROSS_SPLITS, IDENTITY_NOISE, KEPT, REASONS, Decisions, Facts
-from pipeline.datasets.building.parts import EMBEDDING, INDEX, REJECTS, caption
+from pipeline.datasets.building.parts import EMBEDDING, INDEX, REJECTS, THUMBNAIL, caption
 from pipeline.datasets.shards import TarWriter
 
 COPIES = pa.schema(
     [(n, pa.string()) for n in ("source", "identity", "copy_of", "copy_of_identity")] + [("exact", pa.bool_())]
 )
+PICTURED = REJECTS.append(THUMBNAIL)
+SHOWN = 8  # rejects of each reason
 NAMES_OF_PARTS = 64  # whose names are remembered while copies are put into words
 
 
-def merge(parts: Path, facts: Facts, decisions: Decisions, listing_rejects: Path, folder: Path) -> None:
+class Rejected(NamedTuple):
+    """How many were turned down for which reason, and what a few of them look like."""
+
+    counts: Counter[str]
+    pictures: dict[str, list[bytes]]  # PNG
+
+    def add(self, table: pa.Table) -> None:
+        self.counts.update(table.column("reason").to_pylist())
+        if THUMBNAIL.name not in table.column_names:
+            return
+        pictured = table.filter(table.column(THUMBNAIL.name).is_valid()).select(["reason", THUMBNAIL.name])
+        for row in pictured.to_pylist():
+            if len(shown := self.pictures.setdefault(row["reason"], [])) < SHOWN:
+                shown.append(row[THUMBNAIL.name])
+
+    def crop(self, reason: str, tar: Path, offset: int, size: int) -> bytes | None:
+        """The crop of a face that was cut and is turned down now, if one more is wanted."""
+        if len(self.pictures.get(reason, ())) >= SHOWN:
+            return None
+        with tar.open("rb") as file:
+            return os.pread(file.fileno(), size, offset)
+
+
+def merge(parts: Path, facts: Facts, decisions: Decisions, listing_rejects: Path, folder: Path) -> Rejected:
     """Write shards, index.parquet, rejects.parquet and copies.parquet into `folder`, which is made anew.
 
     A shard of which everything is used is linked, not copied. Memory holds one part.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    words = _Words(parts, facts, decisions)
-    shards: dict[str, int] = {}
+    words, rejected = _Words(parts, facts, decisions), Rejected(Counter(), {})
+    shards: Counter[str] = Counter()
     with (
         pq.ParquetWriter(folder / "index.parquet", INDEX) as index,
         pq.ParquetWriter(folder / "rejects.parquet", REJECTS) as rejects,
@@ -37,21 +63,26 @@ def merge(parts: Path, facts: Facts, decisions: Decisions, listing_rejects: Path
     ):
         for table in _row_groups(listing_rejects):
             rejects.write_table(table)
+            rejected.add(table)
         for n, name in enumerate(facts.parts):
             rows = np.arange(facts.starts[n], facts.starts[n + 1])
             table = pq.read_table(parts / f"{name}.parquet")
             keep = decisions.verdict[rows] == KEPT
             if keep.any():
                 split = name.rsplit("-", 1)[0]
-                shard = f"{split}-{shards.get(split, 0):05d}.tar"
-                shards[split] = shards.get(split, 0) + 1
-                index.write_table(_shard(parts / f"{name}.tar", table, keep, folder / shard))
-            own = pq.read_table(parts / f"{name}.rejects", columns=REJECTS.names)
-            late = pa.Table.from_pylist([words.reject(int(row)) for row in rows[~keep]], REJECTS)
-            if len(own) + len(late):
-                rejects.write_table(pa.concat_tables([own, late]))
+                shard = folder / f"{split}-{shards[split]:05d}.tar"
+                index.write_table(_shard(parts / f"{name}.tar", table, keep, shard))
+                shards[split] += 1
+            late = [words.reject(int(row)) for row in rows[~keep]]
+            for reject, place in zip(late, table.select(["offset", "size"]).filter(~keep).to_pylist(), strict=True):
+                reject[THUMBNAIL.name] = rejected.crop(reject["reason"], parts / f"{name}.tar", **place)
+            for turned_down in (pq.read_table(parts / f"{name}.rejects"), pa.Table.from_pylist(late, PICTURED)):
+                rejected.add(turned_down)
+                if len(turned_down):
+                    rejects.write_table(turned_down.select(REJECTS.names))
             if told := [words.copy(int(row)) for row in rows[keep] if decisions.partner[row] >= 0]:
                 copies.write_table(pa.Table.from_pylist(told, COPIES))
+    return rejected
 
 
 def _row_groups(path: Path) -> Iterator[pa.Table]:
@@ -106,7 +137,7 @@ class _Words:
         place = row - int(self.facts.starts[part])
         return sources[place], identities[place]
 
-    def reject(self, row: int) -> dict[str, str]:
+    def reject(self, row: int) -> dict[str, Any]:
         verdict = int(self.decisions.verdict[row])
         if verdict in (COPY, COPY_ACROSS_SPLITS):
             how = "the same file as" if self.decisions.exact[row] else "nearly the same picture as"

@@ -45,20 +45,14 @@ def describe(folder: Path) -> Statistics:
         ShardError: they are missing or damaged.
     """
     faces = Faces(folder)
-    split, splits = faces.coded("split")
-    person, people = faces.coded("identity")
+    per_person, counts = _counted(folder / "index.parquet")
     reasons = _reasons(folder / "rejects.parquet")
-    counts: dict[str, tuple[int, int]] = {}
-    for name in PROTECTED[::-1]:
-        rows = split == splits.index(name) if name in splits else np.zeros(len(split), bool)
-        counts[name] = (int(rows.sum()), int(np.unique(person[rows & (person >= 0)]).size))
-    per_person = np.bincount(person[person >= 0], minlength=len(people))
-    numbers: dict[str, float] = {"images": len(faces), "people": len(people), "rejects": sum(reasons.values())}
+    numbers: dict[str, float] = {"images": len(faces), "people": len(per_person), "rejects": sum(reasons.values())}
     for name, (images, of_people) in counts.items():
         numbers |= {f"images/{name}": images, f"people/{name}": of_people}
     numbers |= {f"rejects/{reason}": count for reason, count in reasons.items()}
     numbers["copies_across_people"] = _length(folder / "copies.parquet")
-    if len(people):
+    if len(per_person):
         numbers["images_per_person/median"] = float(np.median(per_person))
     histograms = {"images_per_person": _histogram(per_person, IMAGES_PER_PERSON)}
     for name in dict.fromkeys((*HISTOGRAMS, *MEDIANS)):
@@ -69,6 +63,19 @@ def describe(folder: Path) -> Statistics:
         if name in MEDIANS and len(values):
             numbers[f"{name}/median"] = round(float(np.median(values)), 4)
     return Statistics({f"prepare/{key}": v for key, v in numbers.items()}, counts, reasons, histograms)
+
+
+def _counted(index: Path) -> tuple[np.ndarray, dict[str, tuple[int, int]]]:
+    """Images of each person, and images and people of each split; a row group at a time."""
+    of_person: Counter[tuple[str, str]] = Counter()
+    images: Counter[str] = Counter()
+    for batch in pq.ParquetFile(index).iter_batches(columns=["split", "identity"]):
+        split, identity = batch.column("split").to_pylist(), batch.column("identity").to_pylist()
+        images.update(split)
+        of_person.update((s, i) for s, i in zip(split, identity, strict=True) if i is not None)
+    people = Counter(split for split, _ in of_person)
+    counts = {split: (images[split], people[split]) for split in PROTECTED[::-1]}
+    return np.array(list(of_person.values()), np.int64), counts
 
 
 def _histogram(values: np.ndarray, edges: np.ndarray) -> Histogram:

@@ -1,12 +1,24 @@
 """A hundred times the photographs, the same memory."""
 
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline.datasets.building.decide import decide, gather
+from pipeline.datasets.building.merge import merge
+from pipeline.datasets.building.parts import INDEX, REJECTS, THUMBNAIL, Part
+from pipeline.datasets.building.statistics import describe
+from pipeline.datasets.faces import Quality
+from pipeline.datasets.shards import write_table
+from tests.conftest import ROOT
 from tests.datasets.building.projects import project, start
 from tests.datasets.building.test_engine import workers_of
 
@@ -55,3 +67,56 @@ def test_a_worker_needs_as_much_memory_for_20000_photographs_as_for_200(shared, 
     record_property("memory", told)
     assert many < 1.1 * few, told
     assert many < 1.5 * GIB, told
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc here")
+def test_the_command_holds_at_most_64_bytes_an_image(tmp_path, record_property):
+    """Of hashes and index, from parts to statistics, in a process of its own; parts as workers leave them."""
+    few, many = 100_000, 500_000
+    held = {}
+    for images in (few, many):
+        folder = tmp_path / str(images)
+        script = f"from tests.datasets.building.test_memory import merged; merged({str(folder)!r}, {images})"
+        done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        held[images] = int(done.stdout.split()[-1])
+    each = (held[many] - held[few]) / (many - few)
+    record_property("bytes_an_image", each)
+    assert each <= 64, each
+
+
+def merged(folder: str, images: int) -> None:
+    """Make parts of so many images, then all that the command does with them; print the most bytes it held for that."""
+    place = Path(folder)
+    (place / "parts").mkdir(parents=True)
+    in_part, made = 4096, []
+    for n in range(-(-images // in_part)):
+        rows = [row(n * in_part + i) for i in range(min(in_part, images - n * in_part))]
+        made.append(Part(f"train-{n:05d}", len(rows), 0, {}))
+        write_table(place / f"parts/train-{n:05d}.parquet", rows, INDEX)
+        write_table(place / f"parts/train-{n:05d}.rejects", [], REJECTS.append(THUMBNAIL))
+        (place / f"parts/train-{n:05d}.tar").touch()
+    del rows
+    write_table(place / "listing.rejects", [], REJECTS)
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins here
+    before = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    facts = gather(made, place / "parts")
+    merge(
+        place / "parts", facts, decide(facts, place / "parts", 14, -1.0, 1), place / "listing.rejects", place / "faces"
+    )
+    del facts
+    assert describe(place / "faces").numbers["prepare/images"] == images
+    sys.stdout.write(f"{peak(os.getpid()) - before}\n")
+
+
+def row(i: int) -> dict[str, Any]:
+    """An image as the index has it; thirty of a person."""
+    rng = np.random.default_rng(i)
+    numbers = dict.fromkeys(Quality._fields, 1.0) | {"score": 0.9, "faces": 1, "offset": 512, "size": 7000}
+    identity = f"photos/n{i // 30:06d}"
+    return numbers | {
+        "key": f"train{i:09d}", "shard": "train-00000.tar", "identity": identity, "split": "train",
+        "source": f"{identity}/{i:08d}.jpg", "sha256": rng.bytes(32).hex(), "source_sha256": rng.bytes(32).hex(),
+        "hash": rng.bytes(32), "box": [1.0] * 4, "landmarks": [1.0] * 10, "photograph_landmarks": [1.0] * 10,
+    }  # fmt: skip
