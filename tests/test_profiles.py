@@ -81,7 +81,7 @@ def test_it_sets_each_key_once(profile):
 
 def test_smoke_needs_nothing_but_the_repository(params_of):
     params = params_of("smoke")
-    assert (params.data.source, params.evaluate.inception) == ("rendered", "off")
+    assert (params.data.source, params.evaluate.inception) == (("rendered",), "off")
 
 
 def test_paper_has_every_value_that_the_papers_give(params_of):

@@ -9,7 +9,7 @@ import pytest
 from openvino import opset13 as op
 
 from pipeline.datasets.photographs.alignment import TEMPLATE, align, pixels, warp
-from pipeline.datasets.photographs.decoding import decode
+from pipeline.datasets.photographs.decoding import decode, read
 from pipeline.datasets.photographs.detection import yunet
 from pipeline.errors import UserError
 from pipeline.judges.photographs import RECOGNISER_TEMPLATE, photo_judge
@@ -122,8 +122,8 @@ def london(shared: Path, people: int, image_size: int) -> np.ndarray:
     crops = []
     for folder in folders:
         for name in ("neutral.jpg", "smiling.jpg"):
-            image = decode(folder / name)
-            crops.append(align(image, detect(image)[0].landmarks, image_size)[0])
+            image = decode(read(folder / name))
+            crops.append(align(image, detect(image)[0].landmarks, image_size, 0.0)[0])
     return np.stack(crops).reshape(-1, 2, image_size, image_size, 3)
 
 
@@ -165,8 +165,8 @@ def test_a_mirrored_face_looks_the_other_way(shared: Path) -> None:
     detect = yunet(shared / "models/face_detection_yunet_2023mar.onnx", 0.6)
     crops = []
     for i in range(1, 11):
-        image = decode(sorted((shared / "faces/orl").glob("*/*.png"))[10 * i])
-        crops.append(align(image, detect(image)[0].landmarks, 64)[0])
+        image = decode(read(sorted((shared / "faces/orl").glob("*/*.png"))[10 * i]))
+        crops.append(align(image, detect(image)[0].landmarks, 64, 0.0)[0])
     images = np.stack(crops)
     judge = real_judge(shared)
     seen, mirrored = judge(images).attributes, judge(np.ascontiguousarray(images[:, :, ::-1])).attributes

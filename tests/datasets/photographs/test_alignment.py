@@ -55,7 +55,7 @@ def test_the_template_is_symmetric_in_pixels() -> None:
 def test_landmarks_come_to_lie_on_the_template(scale: float, image_size: int) -> None:
     landmarks = turned(pixels(TEMPLATE, image_size), scale, 20, (30, 50))
     image = np.zeros((200, 300, 3), dtype=np.uint8)
-    crop, found = align(image, landmarks, image_size)
+    crop, found = align(image, landmarks, image_size, 0.0)
     assert crop.shape == (image_size, image_size, 3)
     assert crop.dtype == np.uint8
     assert found.dtype == np.float32
@@ -71,7 +71,7 @@ def test_pixels_go_where_the_landmarks_go(scale: float) -> None:
     for i in range(5):
         blob = 255 * np.exp(-((x - landmarks[i, 0]) ** 2 + (y - landmarks[i, 1]) ** 2) / (2 * spread**2))
         image = np.repeat(np.rint(blob).astype(np.uint8)[..., None], 3, axis=2)
-        crop, found = align(image, landmarks, 64)
+        crop, found = align(image, landmarks, 64, 0.0)
         weight = crop[..., 0] / crop[..., 0].sum()
         v, u = np.mgrid[:64, :64]
         np.testing.assert_allclose([(u * weight).sum(), (v * weight).sum()], found[i], atol=0.1)
@@ -83,7 +83,7 @@ def test_a_fine_pattern_turns_grey_instead_of_coarse(shrink: float, degrees: flo
     side = round(64 * shrink * 1.6)
     image = checker(side, side, period=1)
     landmarks = turned(pixels(TEMPLATE, 64), shrink, degrees, (0.3 * side if degrees else 0.2 * side, 0.1 * side))
-    crop = align(image, landmarks, 64)[0]
+    crop = align(image, landmarks, 64, 0.0)[0]
     plain = cv2.warpAffine(image, similarity(landmarks, pixels(TEMPLATE, 64)), (64, 64))
     ours, theirs = (np.sqrt(((picture - 127.5) ** 2).mean()) for picture in (crop, plain))
     assert ours < 12
@@ -92,13 +92,13 @@ def test_a_fine_pattern_turns_grey_instead_of_coarse(shrink: float, degrees: flo
 
 def test_an_unmoved_photograph_is_returned_as_it_is() -> None:
     image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    np.testing.assert_array_equal(align(image, pixels(TEMPLATE, 64), 64)[0], image)
+    np.testing.assert_array_equal(align(image, pixels(TEMPLATE, 64), 64, 0.0)[0], image)
 
 
 def test_beyond_the_photograph_its_edge_is_repeated() -> None:
     image = np.zeros((64, 64, 3), dtype=np.uint8)
     image[:, 0] = (10, 200, 30)
-    crop, _ = align(image, pixels(TEMPLATE, 64) - (20, 0), 64)
+    crop, _ = align(image, pixels(TEMPLATE, 64) - (20, 0), 64, 0.0)
     assert (crop[:, :18] == (10, 200, 30)).all()
 
 
@@ -106,7 +106,7 @@ def test_only_the_seen_part_of_a_photograph_matters() -> None:
     image = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
     landmarks = turned(pixels(TEMPLATE, 64), 2, 15, (120, 60))
     np.testing.assert_array_equal(
-        align(image, landmarks, 64)[0], align(np.pad(image, ((0, 9), (0, 9), (0, 0))), landmarks, 64)[0]
+        align(image, landmarks, 64, 0.0)[0], align(np.pad(image, ((0, 9), (0, 9), (0, 0))), landmarks, 64, 0.0)[0]
     )
 
 
@@ -114,11 +114,11 @@ def test_only_the_seen_part_of_a_photograph_matters() -> None:
 def test_photographs_of_any_shape_are_cut(shape: tuple[int, int]) -> None:
     image = np.full((*shape, 3), 77, dtype=np.uint8)
     landmarks = pixels(TEMPLATE, 64) + np.array([shape[1] // 2 - 32, shape[0] // 2 - 32])
-    assert (align(image, landmarks, 64)[0] == 77).all()
+    assert (align(image, landmarks, 64, 0.0)[0] == 77).all()
 
 
 def test_a_face_as_large_as_the_largest_photograph_is_cut() -> None:
-    crop, _ = align(checker(4000, 4000, period=1), pixels(TEMPLATE, 4000), 64)
+    crop, _ = align(checker(4000, 4000, period=1), pixels(TEMPLATE, 4000), 64, 0.0)
     assert np.abs(crop - 127.5).max() < 2
 
 

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.datasets.photographs.decoding import decode
+from pipeline.datasets.photographs.decoding import decode, read
 from pipeline.datasets.photographs.detection import yunet
 from pipeline.errors import UserError
 
@@ -36,7 +36,7 @@ def test_truncated_weights_are_named(shared: Path, tmp_path: Path) -> None:
 @pytest.mark.shared
 def test_faces_are_found_in_small_and_large_photographs(shared: Path) -> None:
     detect = yunet(shared / WEIGHTS, 0.6)
-    photograph = decode(shared / "faces/london/001/neutral.jpg")
+    photograph = decode(read(shared / "faces/london/001/neutral.jpg"))
     reference = detect(photograph)[0]
     eyes = np.linalg.norm(reference.landmarks[1] - reference.landmarks[0])
     for scale in (0.08, 0.2, 0.5, 1.5, 4):
@@ -52,7 +52,7 @@ def test_faces_are_found_in_small_and_large_photographs(shared: Path) -> None:
 @pytest.mark.shared
 def test_landmarks_start_at_the_left_of_the_image(shared: Path) -> None:
     detect = yunet(shared / WEIGHTS, 0.6)
-    image = decode(shared / "faces/london/001/neutral.jpg")
+    image = decode(read(shared / "faces/london/001/neutral.jpg"))
     for picture in (image, np.ascontiguousarray(image[:, ::-1])):
         face = detect(picture)[0]
         assert face.landmarks.shape == (5, 2)
@@ -65,7 +65,7 @@ def test_landmarks_start_at_the_left_of_the_image(shared: Path) -> None:
 @pytest.mark.shared
 def test_the_largest_face_comes_first(shared: Path) -> None:
     detect = yunet(shared / WEIGHTS, 0.6)
-    image = decode(shared / "faces/london/001/neutral.jpg")
+    image = decode(read(shared / "faces/london/001/neutral.jpg"))
     both = np.full((512, 800, 3), 255, dtype=np.uint8)
     both[:256, :256] = cv2.resize(image, (256, 256), interpolation=cv2.INTER_AREA)
     both[:, 288:] = image
@@ -85,7 +85,7 @@ def test_where_there_is_no_face_none_is_found(shared: Path) -> None:
 @pytest.mark.shared
 def test_the_same_photograph_gives_the_same_faces_whatever_was_seen_before(shared: Path) -> None:
     detect = yunet(shared / WEIGHTS, 0.6)
-    a, b = (decode(shared / f"faces/london/001/{name}.jpg") for name in ("neutral", "smiling"))
+    a, b = (decode(read(shared / f"faces/london/001/{name}.jpg")) for name in ("neutral", "smiling"))
     first = detect(a)[0]
     detect(np.ascontiguousarray(b[:300, :100]))
     again = detect(a)[0]
