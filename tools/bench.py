@@ -211,7 +211,7 @@ def by_turns(pair: Commands) -> tuple[float, float]:
     running, took, turn = {}, [0.0, 0.0], (3.0, 5.0)
     for i, command in enumerate(commands):
         process = subprocess.Popen(
-            command, cwd=pair.folder, env=pair.env | {"PYTHONPATH": str(ROOT)}, start_new_session=True,
+            command, cwd=pair.folder, env=pair.env, start_new_session=True,
             stdout=subprocess.DEVNULL, stderr=(pair.folder / f"{i}.log").open("wb"),
         )  # fmt: skip
         os.killpg(process.pid, signal.SIGSTOP)

@@ -7,8 +7,6 @@ import hashlib
 import itertools
 import logging
 import os
-import sys
-import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,12 +16,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
-from tqdm import tqdm
-from tqdm.contrib.logging import logging_redirect_tqdm
 
 from pipeline.applications.celeba import celeba_entries
 from pipeline.applications.entries import Entry, is_unicode, pass_over, spelling, unfit
 from pipeline.datasets.folders import text, visible
+from pipeline.datasets.progress import watched
 from pipeline.datasets.sources.manifest import SUFFIXES
 from pipeline.errors import UserError
 
@@ -31,7 +28,6 @@ log = logging.getLogger(__name__)
 
 _BATCH_ROWS = 65_536  # a row group of the Parquet file
 _LOOK_AHEAD = 256  # files that are hashed or wait for it
-_SECONDS = 10  # between two lines of progress
 
 _COLUMNS = [("path", pa.string()), ("identity", pa.string()), ("size", pa.int64()), ("sha256", pa.string())]
 
@@ -55,7 +51,7 @@ def make(folders: list[Path], out: Path, celeba: bool) -> None:
     people: set[str] = set()
     photographs = 0
     with _written(out, pa.schema(_COLUMNS + more)) as write:
-        for rows in _batched(_progress(_hashed(entries, passed), total)):
+        for rows in _batched(watched(_hashed(entries, passed), "photographs", total)):
             write(rows)
             photographs += len(rows)
             people.update(row[1] for row in rows)
@@ -133,19 +129,6 @@ def _size_and_hash(file: Path) -> tuple[int, str]:
     with file.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
         return stream.tell(), digest
-
-
-def _progress(rows: Iterator[tuple], total: int | None) -> Iterator[tuple]:
-    if sys.stderr.isatty():
-        with logging_redirect_tqdm():
-            yield from tqdm(rows, total=total, unit=" photographs", smoothing=0)
-        return
-    began = said = time.monotonic()
-    for number, row in enumerate(rows, 1):
-        yield row
-        if time.monotonic() - said >= _SECONDS:
-            said = time.monotonic()
-            log.info("%d photographs, %.0f/s", number, number / (said - began))
 
 
 def _batched(rows: Iterator[tuple]) -> Iterator[list[tuple]]:

@@ -10,7 +10,7 @@ from pipeline import assets
 from pipeline.datasets.building.merge import Rejected
 from pipeline.datasets.building.parts import THUMBNAIL_SIZE, Recipe
 from pipeline.datasets.faces import Cut
-from pipeline.datasets.folders import visible
+from pipeline.datasets.folders import is_empty
 from pipeline.datasets.photographs.alignment import warp
 from pipeline.datasets.photographs.cutting import Bounds
 from pipeline.datasets.photographs.detection import yunet
@@ -26,8 +26,7 @@ def recipe(data: Data) -> Recipe:
     Raises:
         AssetError: there are photographs, and a network that they need is missing or damaged.
     """
-    unlabelled = Path(data.unlabelled)
-    detected = DETECTED & set(data.source) or (unlabelled.is_dir() and visible(unlabelled))
+    detected = DETECTED & set(data.source) or not is_empty(Path(data.unlabelled))
     noise = data.identities.min_cosine > -1 and data.source != ("rendered",)
     return Recipe(
         Cut.of(data),

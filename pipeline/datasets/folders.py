@@ -11,9 +11,15 @@ def visible(folder: Path) -> list[Path]:
     return [folder / name for name in names]
 
 
+def is_empty(folder: Path) -> bool:
+    """Whether nothing but hidden entries lies in a folder; of millions it looks at the first."""
+    with os.scandir(folder) as entries:
+        return all(entry.name.startswith(".") for entry in entries)
+
+
 def leads_outside(entry: Path, root: Path) -> bool:
     """Whether it is a link whose target is not below `root`, which is a real path."""
-    return entry.is_symlink() and not Path(os.path.realpath(entry)).is_relative_to(root)
+    return os.path.islink(entry) and not Path(os.path.realpath(entry)).is_relative_to(root)
 
 
 def text(name: str) -> str:

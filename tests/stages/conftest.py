@@ -11,7 +11,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.datasets.shards import Faces
-from tests.conftest import ROOT, unavailable
 from tests.datasets.building.projects import prepare, project
 from tests.stages.crowd import SHARES, Crowd
 
@@ -49,11 +48,8 @@ def fingerprints(folder: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def models() -> Path:
-    shared = Path(os.environ.get("FACET_SHARED") or ROOT.parent / "shared").resolve()
-    if not shared.is_dir():
-        unavailable("shared", f"{shared} is not here; FACET_SHARED can name another")
-    return shared / "models"
+def models(shared_folder: Path) -> Path:
+    return shared_folder / "models"
 
 
 @pytest.fixture(scope="session")

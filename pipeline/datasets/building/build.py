@@ -3,7 +3,6 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -12,12 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.datasets.building.decide import KEPT, decide, gather
-from pipeline.datasets.building.engine import Engine, Progress, make_parts
+from pipeline.datasets.building.engine import Engine, make_parts
 from pipeline.datasets.building.merge import Rejected, merge
 from pipeline.datasets.building.parts import REJECTS, Part, Recipe
 from pipeline.datasets.building.plan import tasks
 from pipeline.datasets.faces import Listing, Reject
-from pipeline.datasets.splits import PROTECTED
+from pipeline.datasets.progress import watched
+from pipeline.datasets.splits import SPLITS, UNLABELLED
 from pipeline.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,8 @@ def build(listing: Listing, recipe: Recipe, rules: Rules, folder: Path, engine: 
     parts.mkdir(exist_ok=True)
     start = time.monotonic()
     with _RejectFile(turned_down) as file:
-        made = _watched(make_parts(engine, tasks(listing, rules.shard_images, file.add), recipe, parts))
+        parts_made = make_parts(engine, tasks(listing, rules.shard_images, file.add), recipe, parts)
+        made = list(watched(parts_made, "images", count=lambda part: part.images + part.rejects))
     facts = gather(sorted(made, key=_place), parts)
     decisions = decide(facts, parts, rules.near_bits, rules.min_cosine, rules.min_images)
     rejected = merge(parts, facts, decisions, turned_down, folder / "faces")
@@ -60,23 +61,9 @@ def build(listing: Listing, recipe: Recipe, rules: Rules, folder: Path, engine: 
 
 
 def _place(part: Part) -> tuple[int, int]:
-    """The data set's order: split by split, best protected last, and by number."""
+    """The data set's order: split by split, and by number."""
     split, number = part.name.rsplit("-", 1)
-    order = ("train", "judge", "val", "test", "unlabelled")
-    assert set(order) == set(PROTECTED)
-    return order.index(split), int(number)
-
-
-def _watched(parts: Iterable[Part]) -> list[Part]:
-    progress = Progress("images")
-    made = []
-    try:
-        for part in parts:
-            made.append(part)
-            progress.add(part.images + part.rejects)
-    finally:
-        progress.close()
-    return made
+    return (*SPLITS, UNLABELLED).index(split), int(number)
 
 
 def _say(made: list[Part], wall: float, threads: int) -> None:

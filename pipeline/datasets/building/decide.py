@@ -1,5 +1,6 @@
 """Which of the faces that were cut are used: what only shows once all of them are known."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -92,7 +93,7 @@ def _noise(facts: Facts, folder: Path, verdict: np.ndarray, min_cosine: float) -
     return far
 
 
-def _embeddings(facts: Facts, folder: Path, verdict: np.ndarray):  # type: ignore[no-untyped-def]
+def _embeddings(facts: Facts, folder: Path, verdict: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Rows and unit vectors of the kept faces of known people, part by part."""
     for name, start, end in zip(facts.parts, facts.starts, facts.starts[1:], strict=False):
         column = pq.read_table(folder / f"{name}.parquet", columns=["embedding"]).column(0)

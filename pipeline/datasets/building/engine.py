@@ -1,8 +1,6 @@
 """Many workers, one result: tasks go to Dask's workers, here or on a cluster, and what they made comes back."""
 
 import logging
-import sys
-import time
 import uuid
 from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError
@@ -13,7 +11,6 @@ from typing import NamedTuple
 import dask
 from distributed import Client, Future, KilledWorker, LocalCluster, as_completed
 from distributed.comm.core import CommClosedError
-from tqdm import tqdm
 
 from pipeline.datasets.building.parts import Part, Recipe, Task, make_part
 from pipeline.errors import UserError
@@ -21,7 +18,6 @@ from pipeline.errors import UserError
 CONNECT_SECONDS = 10
 DASHBOARD_PORT = 8787  # or any other where that is taken
 AHEAD = 3  # tasks handed out for each thread of the workers, so that none waits and few are in memory
-LINE_SECONDS = 10
 
 # What Dask looks after many times a second, by default, takes time from two cores; a task here takes many seconds.
 QUIET = {
@@ -64,6 +60,7 @@ def workers(scheduler: str | None, count: int, folder: Path) -> Iterator[Engine]
     if scheduler:
         with _connected(scheduler) as client:
             _check_place(client, folder, scheduler)
+            _say_dashboard(client)
             yield Engine(client, sum(client.nthreads().values()))
         return
     dask.config.set(QUIET)
@@ -80,8 +77,13 @@ def workers(scheduler: str | None, count: int, folder: Path) -> Iterator[Engine]
         Client(cluster) as client,
     ):
         cluster.scale(max(1, count))
-        log.info("Dask dashboard: %s", client.dashboard_link)
+        _say_dashboard(client)
         yield Engine(client, max(1, count))
+
+
+def _say_dashboard(client: Client) -> None:
+    if client.dashboard_link:  # a cluster may have none
+        log.info("Dask dashboard: %s", client.dashboard_link)
 
 
 @contextmanager
@@ -162,23 +164,3 @@ def make_parts(engine: Engine, tasks: Iterable[Task], recipe: Recipe, folder: Pa
 
 def _shard(future: Future) -> str:
     return str(future.key).rsplit("-", 1)[0]
-
-
-class Progress:
-    """A bar on a terminal; lines in a file, where a bar would fill it."""
-
-    def __init__(self, unit: str) -> None:
-        self._bar = tqdm(unit=f" {unit}", disable=not sys.stderr.isatty(), dynamic_ncols=True)
-        self._unit, self._done, self._start = unit, 0, time.monotonic()
-        self._said = self._start
-
-    def add(self, count: int) -> None:
-        self._bar.update(count)
-        self._done += count
-        now = time.monotonic()
-        if self._bar.disable and now - self._said >= LINE_SECONDS:
-            self._said = now
-            log.info("%d %s, %.0f/s", self._done, self._unit, self._done / (now - self._start))
-
-    def close(self) -> None:
-        self._bar.close()

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.datasets.building.decide import COPY, COPY_ACROSS_SPLITS, IDENTITY_NOISE, KEPT, REASONS, Decisions, Facts
-from pipeline.datasets.building.parts import EMBEDDING, INDEX, REJECTS, THUMBNAIL, caption
+from pipeline.datasets.building.parts import INDEX, REJECTS, THUMBNAIL, caption
 from pipeline.datasets.shards import TarWriter
 
 COPIES = pa.schema(
@@ -93,7 +93,7 @@ def _row_groups(path: Path) -> Iterator[pa.Table]:
 
 def _shard(tar: Path, table: pa.Table, keep: np.ndarray, final: Path) -> pa.Table:
     """Write the shard with what is kept of a part; return its rows of the index."""
-    table = table.drop_columns([EMBEDDING.name]) if EMBEDDING.name in table.column_names else table
+    table = table.select(INDEX.names)
     if keep.all():
         _link(tar, final)
         places = {"offset": table.column("offset")}
@@ -108,7 +108,7 @@ def _shard(tar: Path, table: pa.Table, keep: np.ndarray, final: Path) -> pa.Tabl
     places["shard"] = pa.array([final.name] * len(table), pa.string())
     for name, values in places.items():
         table = table.set_column(table.column_names.index(name), INDEX.field(name), values)
-    return table.select(INDEX.names).cast(INDEX)
+    return table.cast(INDEX)
 
 
 def _link(file: Path, final: Path) -> None:

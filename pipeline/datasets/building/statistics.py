@@ -1,6 +1,8 @@
 """What a prepared folder holds, as numbers and histograms; read from its index, whoever made it."""
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -69,10 +71,11 @@ def _counted(index: Path) -> tuple[np.ndarray, dict[str, tuple[int, int]]]:
     """Images of each person, and images and people of each split; a row group at a time."""
     of_person: Counter[tuple[str, str]] = Counter()
     images: Counter[str] = Counter()
-    for batch in pq.ParquetFile(index).iter_batches(columns=["split", "identity"]):
-        split, identity = batch.column("split").to_pylist(), batch.column("identity").to_pylist()
-        images.update(split)
-        of_person.update((s, i) for s, i in zip(split, identity, strict=True) if i is not None)
+    with _opened(index) as table:
+        for batch in table.iter_batches(columns=["split", "identity"]):
+            split, identity = batch.column("split").to_pylist(), batch.column("identity").to_pylist()
+            images.update(split)
+            of_person.update((s, i) for s, i in zip(split, identity, strict=True) if i is not None)
     people = Counter(split for split, _ in of_person)
     counts = {split: (images[split], people[split]) for split in PROTECTED[::-1]}
     return np.array(list(of_person.values()), np.int64), counts
@@ -85,20 +88,29 @@ def _histogram(values: np.ndarray, edges: np.ndarray) -> Histogram:
 
 def _reasons(path: Path) -> dict[str, int]:
     counts: Counter[str] = Counter()
-    try:
-        for batch in pq.ParquetFile(path).iter_batches(columns=["reason"]):
+    with _opened(path) as table:
+        for batch in table.iter_batches(columns=["reason"]):
             counts.update({v["values"]: v["counts"] for v in batch.column(0).value_counts().to_pylist()})
-    except FileNotFoundError:
-        raise ShardError(f"{path} is not there; make it with `dvc repro prepare`") from None
-    except (pa.ArrowException, OSError) as error:
-        raise ShardError(
-            f"{path} is damaged ({' '.join(str(error).split())}); make it again with `dvc repro -f`"
-        ) from None
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _length(path: Path) -> int:
-    return pq.read_metadata(path).num_rows if path.exists() else 0
+    if not path.exists():
+        return 0
+    with _opened(path) as table:
+        return int(table.metadata.num_rows)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[pq.ParquetFile]:
+    how = "dvc repro prepare"
+    try:
+        with pq.ParquetFile(path) as table:
+            yield table
+    except FileNotFoundError:
+        raise ShardError(f"{path} is not there; make it with `{how}`") from None
+    except (pa.ArrowException, OSError) as error:
+        raise ShardError(f"{path} is damaged ({' '.join(str(error).split())}); make it again with `{how} -f`") from None
 
 
 def as_text(statistics: Statistics, width: int = 30) -> str:

@@ -61,12 +61,12 @@ def listing(data: Data) -> Listing:
 
 
 def _files(place: Path) -> list[Path]:
-    if place.is_dir():
-        files = [entry for entry in visible(place) if entry.suffix.lower() in SUFFIXES and entry.is_file()]
+    if os.path.isdir(place):
+        files = [entry for entry in visible(place) if entry.suffix.lower() in SUFFIXES and os.path.isfile(entry)]
         if not files:
             raise UserError(f"{place} holds no .csv and no .parquet; `python -m pipeline manifest` makes one")
         return files
-    if not place.is_file():
+    if not os.path.isfile(place):
         raise UserError(f"{place} is not there; data.manifest should name a CSV or Parquet file, or a folder of them")
     if place.suffix.lower() not in SUFFIXES:
         raise UserError(f"{place} is no list of photographs; data.manifest should end in .csv or .parquet")

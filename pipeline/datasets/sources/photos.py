@@ -18,14 +18,14 @@ def listing(data: Data) -> Listing:
         UserError: at once, if the folder is missing or holds no folders.
     """
     path = Path(data.photos)
-    if not path.is_dir():
+    if not os.path.isdir(path):  # Path.is_dir raises where a folder above may not be searched
         raise UserError(f"{path} is no folder; data.photos should name one with a folder for each person")
     root = Path(os.path.realpath(path))
     try:
         entries = visible(root)
     except OSError as error:
         raise UserError(f"{path}: the folder cannot be opened ({error.strerror}); give yourself the right to") from None
-    if not any(entry.is_dir() for entry in entries):
+    if not any(os.path.isdir(entry) for entry in entries):
         raise UserError(f"{path} holds no folders; put each person's photographs into a folder of their own")
     return _people(entries, root, data.shares.model_dump())
 
@@ -35,7 +35,7 @@ def _people(entries: list[Path], root: Path, shares: dict[str, float]) -> Listin
         name = f"photos/{text(entry.name)}"
         if leads_outside(entry, root):
             yield Reject(name, "outside", "the link leads out of the folder of photographs")
-        elif entry.is_dir():
+        elif os.path.isdir(entry):
             yield from _person(entry, name, root, split_of(entry.name, shares))
         else:
             yield Reject(name, "not_in_a_person_folder", "put it into a folder named after the person")
@@ -51,7 +51,7 @@ def _person(folder: Path, identity: str, root: Path, split: str) -> Iterator[Pho
         name = f"{identity}/{text(file.name)}"
         if leads_outside(file, root):
             yield Reject(name, "outside", "the link leads out of the folder of photographs")
-        elif file.is_dir():
+        elif os.path.isdir(file):
             yield Reject(name, "folder_in_a_person_folder", "photographs are read from the person's own folder only")
         else:
             yield Photograph(name, identity, split, str(file))

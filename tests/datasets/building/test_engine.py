@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from pipeline.settings import Settings
 from tests.conftest import ROOT
 from tests.datasets.building.projects import content, prepare, project, start
 
@@ -29,7 +30,7 @@ def undisturbed(tmp_path_factory):
 
 def parts(folder: Path) -> dict[str, tuple[int, int]]:
     """Finished parts of an interrupted run: name -> inode and time of the index, its last file."""
-    found = (folder / ".facet/work/prepare").glob("*/parts/*.parquet")
+    found = (folder / Settings().work / "prepare").glob("*/parts/*.parquet")
     return {p.name: (p.stat().st_ino, p.stat().st_mtime_ns) for p in found if not p.name.startswith(".")}
 
 
