@@ -36,6 +36,7 @@ from pipeline.metrics.realism import Gaussian, fit, frechet_distance
 from pipeline.params import load_params
 
 ROOT = Path(__file__).resolve().parent.parent
+TURN_SECONDS = 4.0  # of commands run by turns
 
 
 class Unavailable(Exception):
@@ -53,15 +54,21 @@ class Pair(NamedTuple):
     do_other: Callable[[], object]
 
 
+class Row(NamedTuple):
+    """What came of it."""
+
+    unit: str
+    rates: dict[str, float]  # of each way
+    ratio: float  # of the first two
+    rounds: int
+
+
 class Commands(NamedTuple):
-    """Two ways that take minutes each: whole commands, which are run by turns, some seconds each."""
+    """Ways that take minutes each: whole commands, which are run by turns, some seconds each."""
 
     unit: str
     items: int
-    one: str
-    do_one: list[str]
-    other: str
-    do_other: list[str]
+    ways: dict[str, list[str]]  # what it is -> the command
     folder: Path
     env: dict[str, str]
 
@@ -100,13 +107,16 @@ def reading() -> Pair:
 
 
 def preparing() -> Commands:
-    """The whole stage with two workers, and one plain loop that decodes, detects, aligns and encodes."""
+    """The whole stage with two workers, one plain loop that decodes, detects, aligns and encodes, and two of those.
+
+    Two bare loops at once are what this machine has to give: its cores share caches and memory.
+    """
     try:
         weights = assets.locate("yunet").path.resolve()
     except UserError as error:
         raise Unavailable(str(error)) from None
     project = Path(tempfile.mkdtemp())
-    count = 20_000
+    count = 40_000
     some_photographs(count, project / "data" / "photos")
     yaml = YAML()
     params = yaml.load((ROOT / "params.yaml").read_text(encoding="utf-8"))
@@ -120,7 +130,8 @@ def preparing() -> Commands:
     numbers = [str(n) for n in (data["detection"]["min_score"], data["image_size"], data["margin"])]
     loop = [sys.executable, "-m", "tools.plain_loop", "data/photos", str(weights), *numbers]
     stage = [sys.executable, "-m", "pipeline", "prepare"]
-    return Commands("photographs", count, "prepare, 2 workers", stage, "plain loop, 1 process", loop, project, env)
+    ways = {"prepare, 2 workers": stage, "1 plain loop": [*loop, "1"], "2 plain loops": [*loop, "2"]}
+    return Commands("photographs", count, ways, project, env)
 
 
 def some_photographs(count: int, place: Path) -> None:
@@ -201,55 +212,55 @@ def _timed(do: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def by_turns(pair: Commands) -> tuple[float, float]:
+def by_turns(work: Commands) -> dict[str, float]:
     """Seconds that each command takes while it is let run.
 
-    The speed of a shared machine drifts within a minute, and so would the ratio of two commands run one after the
-    other. So while one runs the other is stopped, whatever it has started with it.
+    The speed of a shared machine drifts within a minute, and so would the ratio of commands run one after the other.
+    So while one runs the others are stopped, whatever they have started with them.
     """
-    commands = [pair.do_one, pair.do_other]
-    running, took, turn = {}, [0.0, 0.0], (3.0, 5.0)
-    for i, command in enumerate(commands):
+    running = {}
+    for way, command in work.ways.items():
         process = subprocess.Popen(
-            command, cwd=pair.folder, env=pair.env, start_new_session=True,
-            stdout=subprocess.DEVNULL, stderr=(pair.folder / f"{i}.log").open("wb"),
+            command, cwd=work.folder, env=work.env, start_new_session=True,
+            stdout=subprocess.DEVNULL, stderr=(work.folder / f"{way}.log").open("wb"),
         )  # fmt: skip
         os.killpg(process.pid, signal.SIGSTOP)
-        running[i] = process
+        running[way] = process
+    took = dict.fromkeys(work.ways, 0.0)
     while running:
-        for i, process in list(running.items()):
+        for way, process in list(running.items()):
             start = time.perf_counter()
             os.killpg(process.pid, signal.SIGCONT)
             try:
-                code = process.wait(turn[i])
+                code = process.wait(TURN_SECONDS)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGSTOP)
             else:
-                del running[i]
+                del running[way]
                 if code:
-                    sys.exit(f"{' '.join(commands[i])} failed:\n{(pair.folder / f'{i}.log').read_text()}")
-            took[i] += time.perf_counter() - start
-    return took[0], took[1]
+                    sys.exit(f"{' '.join(work.ways[way])} failed:\n{(work.folder / f'{way}.log').read_text()}")
+            took[way] += time.perf_counter() - start
+    return took
 
 
-def measure(pair: Pair | Commands, seconds: float) -> dict[str, object]:
+def measure(pair: Pair, seconds: float) -> Row:
     """A B A B … until the time is up, three times at least, after a round that does not count."""
     times: tuple[list[float], list[float]] = ([], [])
-    if isinstance(pair, Commands):
-        for spent, took in zip(times, by_turns(pair), strict=True):
-            spent.append(took)
-    else:
-        pair.do_one(), pair.do_other()
-        end = time.monotonic() + seconds
-        while len(times[0]) < 3 or time.monotonic() < end:
-            for do, spent in zip((pair.do_one, pair.do_other), times, strict=True):
-                spent.append(_timed(do))
-    rates = [pair.items / statistics.median(spent) for spent in times]
+    pair.do_one(), pair.do_other()
+    end = time.monotonic() + seconds
+    while len(times[0]) < 3 or time.monotonic() < end:
+        for do, spent in zip((pair.do_one, pair.do_other), times, strict=True):
+            spent.append(_timed(do))
+    rates = (pair.items / statistics.median(spent) for spent in times)
     ratio = statistics.median(b / a for a, b in zip(*times, strict=True))
-    return {
-        "unit": f"{pair.unit}/s", "rounds": len(times[0]), "ratio": round(ratio, 2),
-        pair.one: round(rates[0], 1), pair.other: round(rates[1], 1),
-    }  # fmt: skip
+    return Row(f"{pair.unit}/s", dict(zip((pair.one, pair.other), rates, strict=True)), ratio, len(times[0]))
+
+
+def measure_commands(work: Commands) -> Row:
+    """Each once; the ratio is that of the first to the second."""
+    rates = {way: work.items / seconds for way, seconds in by_turns(work).items()}
+    one, other, *_ = rates.values()
+    return Row(f"{work.unit}/s", rates, one / other, 1)
 
 
 def main() -> int:
@@ -265,16 +276,15 @@ def main() -> int:
     print(f"{os.cpu_count()} cores, torch {torch.__version__}, {torch.get_num_threads()} threads; medians")
     for name in arguments.names or BENCHMARKS:
         try:
-            pair = BENCHMARKS[name]()
+            work = BENCHMARKS[name]()
         except Unavailable as error:
             print(f"{name:10} not measured: {error}")
             continue
-        row = rows[name] = measure(pair, arguments.seconds)
-        print(
-            f"{name:10} {pair.one:18} {row[pair.one]:>10} {row['unit']:12} {pair.other:24} {row[pair.other]:>10} "
-            f"{row['unit']:12} ratio {row['ratio']:>6}   {row['rounds']} rounds",
-            flush=True,
-        )
+        row = measure_commands(work) if isinstance(work, Commands) else measure(work, arguments.seconds)
+        told = "   ".join(f"{way}: {rate:.1f} {row.unit}" for way, rate in row.rates.items())
+        print(f"{name:10} ratio {row.ratio:5.2f}   {told}   {row.rounds} rounds", flush=True)
+        rates = {way: round(rate, 1) for way, rate in row.rates.items()}
+        rows[name] = rates | {"unit": row.unit, "rounds": row.rounds, "ratio": round(row.ratio, 2)}
     arguments.json.parent.mkdir(parents=True, exist_ok=True)
     arguments.json.write_text(json.dumps(rows, indent=2, sort_keys=True) + "\n")
     print(f"JSON       {arguments.json}")

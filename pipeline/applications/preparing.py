@@ -12,7 +12,7 @@ from pipeline.datasets.building.parts import THUMBNAIL_SIZE, Recipe
 from pipeline.datasets.faces import Cut
 from pipeline.datasets.folders import is_empty
 from pipeline.datasets.photographs.alignment import warp
-from pipeline.datasets.photographs.cutting import Bounds
+from pipeline.datasets.photographs.chain import Bounds
 from pipeline.datasets.photographs.detection import yunet
 from pipeline.judges.photographs import recogniser
 from pipeline.params import Data

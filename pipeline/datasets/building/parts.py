@@ -12,8 +12,9 @@ import pickle
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import cv2
 import numpy as np
@@ -21,7 +22,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.datasets.faces import Candidate, Cut, Face, Head, Photograph, Quality, Reject
-from pipeline.datasets.photographs.cutting import Bounds, Embed, Seconds, Taken, Unusable, measure, take
+from pipeline.datasets.photographs.chain import Bounds, Chain, Embed, Seconds
+from pipeline.datasets.photographs.cutting import Unusable
 from pipeline.datasets.photographs.decoding import Undecodable, decode, read
 from pipeline.datasets.photographs.detection import Detection, Detector
 from pipeline.datasets.photographs.quality import quality
@@ -42,7 +44,6 @@ EMBEDDING = pa.field("embedding", pa.list_(pa.float32()))  # of parts only
 REJECTS = pa.schema([(name, pa.string()) for name in Reject._fields])
 THUMBNAIL = pa.field("thumbnail", pa.binary())  # of parts only: PNG of the first few rejects of each reason
 THUMBNAILS, THUMBNAIL_SIZE = 4, 96
-TOGETHER = 32  # photographs
 
 
 class Recipe(NamedTuple):
@@ -92,7 +93,8 @@ def make_part(task: Task, recipe: Recipe, folder: Path) -> Part:
     rejects: list[dict[str, Any]] = []
     pictured: Counter[str] = Counter()
     with TarWriter(place.with_suffix(".tar")) as tar:
-        for n, (candidate, face) in enumerate(_faces(task.candidates, recipe, seconds), task.first):
+        faces = _faces(task.candidates, recipe, seconds)
+        for n, (candidate, face) in enumerate(zip(task.candidates, faces, strict=True), task.first):
             if isinstance(face, Unusable):
                 pictured[face.reason] += 1
                 picture = _thumbnail(candidate) if pictured[face.reason] <= THUMBNAILS else None
@@ -149,19 +151,16 @@ def _made(make: Callable[[], Any]) -> Any:
     return make()
 
 
-def _faces(
-    candidates: list[Candidate], recipe: Recipe, seconds: Seconds
-) -> Iterator[tuple[Candidate, Face | Unusable]]:
-    """What becomes of each, in order; some at a time, for `measure`'s sake."""
-    for start in range(0, len(candidates), TOGETHER):
-        some = candidates[start : start + TOGETHER]
-        for candidate, taken in [(candidate, _taken(candidate, recipe, seconds)) for candidate in some]:
-            try:
-                face = measure(taken, recipe.cut.margin, recipe.bounds) if isinstance(taken, Taken) else taken
-            except Unusable as error:
-                face = error
-            seconds.lap("else")
-            yield candidate, face
+def _faces(candidates: list[Candidate], recipe: Recipe, seconds: Seconds) -> Iterator[Face | Unusable]:
+    """What becomes of each, in order."""
+    detect = _made(recipe.detector) if recipe.detector else _no_faces
+    embed = _made(recipe.recogniser) if recipe.recogniser else None
+    chain = Chain(detect, recipe.cut, recipe.bounds, embed)
+    for rendered, some in groupby(candidates, lambda candidate: isinstance(candidate, Head)):
+        if rendered:
+            yield from (_portrayed(cast("Head", head), recipe.cut, seconds) for head in some)
+        else:
+            yield from chain.faces(cast("Iterator[Photograph]", some), seconds)
 
 
 def _no_faces(_: np.ndarray) -> list[Detection]:
@@ -169,19 +168,11 @@ def _no_faces(_: np.ndarray) -> list[Detection]:
     return []
 
 
-def _taken(candidate: Candidate, recipe: Recipe, seconds: Seconds) -> Taken | Face | Unusable:
-    if isinstance(candidate, Head):
-        image, landmarks, identity, attributes = portray(candidate, recipe.cut.image_size)
-        seconds.lap("render")
-        measured = quality(image, landmarks, recipe.cut.margin)
-        return Face(image, landmarks, measured, identity_vector=identity, attribute_vector=attributes)
-    detect = _made(recipe.detector) if recipe.detector else _no_faces
-    embed = _made(recipe.recogniser) if recipe.recogniser else None
-    try:
-        return take(candidate, detect, recipe.cut, embed, seconds)
-    except Unusable as error:
-        seconds.lap("else")
-        return error
+def _portrayed(head: Head, cut: Cut, seconds: Seconds) -> Face:
+    image, landmarks, identity, attributes = portray(head, cut.image_size)
+    seconds.lap("render")
+    measured = quality(image, landmarks, cut.margin)
+    return Face(image, landmarks, measured, identity_vector=identity, attribute_vector=attributes)
 
 
 def _thumbnail(candidate: Candidate) -> bytes | None:

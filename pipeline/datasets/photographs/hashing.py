@@ -29,17 +29,8 @@ def perceptual_hash(image: np.ndarray) -> bytes:
     Returns:
         32 bytes; two photographs are compared by the number of bits in which theirs differ.
     """
-    return hash_of(reduced(image))
-
-
-def reduced(image: np.ndarray) -> np.ndarray:
-    """All of a photograph that its hash depends on: uint8 [64, 64], grey."""
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    return np.asarray(cv2.resize(grey, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA))
-
-
-def hash_of(small: np.ndarray) -> bytes:
-    """The hash of what `reduced` left."""
+    small = cv2.resize(grey, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
     lowest = cv2.dct(small.astype(np.float32)).ravel()[_DIAGONALS]
     # The first is the mean brightness, far above all others. Rounding keeps a blank picture's zeros equal.
     lowest = np.rint(lowest * 1024)
