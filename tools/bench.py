@@ -36,7 +36,6 @@ from pipeline.metrics.realism import Gaussian, fit, frechet_distance
 from pipeline.params import load_params
 
 ROOT = Path(__file__).resolve().parent.parent
-TURN_SECONDS = 4.0  # of commands run by turns
 
 
 class Unavailable(Exception):
@@ -68,7 +67,7 @@ class Commands(NamedTuple):
 
     unit: str
     items: int
-    ways: dict[str, list[str]]  # what it is -> the command
+    ways: dict[str, tuple[float, list[str]]]  # what it is -> seconds of a turn, so that all end together; the command
     folder: Path
     env: dict[str, str]
 
@@ -130,7 +129,9 @@ def preparing() -> Commands:
     numbers = [str(n) for n in (data["detection"]["min_score"], data["image_size"], data["margin"])]
     loop = [sys.executable, "-m", "tools.plain_loop", "data/photos", str(weights), *numbers]
     stage = [sys.executable, "-m", "pipeline", "prepare"]
-    ways = {"prepare, 2 workers": stage, "1 plain loop": [*loop, "1"], "2 plain loops": [*loop, "2"]}
+    ways = {
+        "prepare, 2 workers": (3.0, stage), "1 plain loop": (5.4, [*loop, "1"]), "2 plain loops": (3.0, [*loop, "2"]),
+    }  # fmt: skip
     return Commands("photographs", count, ways, project, env)
 
 
@@ -219,7 +220,7 @@ def by_turns(work: Commands) -> dict[str, float]:
     So while one runs the others are stopped, whatever they have started with them.
     """
     running = {}
-    for way, command in work.ways.items():
+    for way, (_, command) in work.ways.items():
         process = subprocess.Popen(
             command, cwd=work.folder, env=work.env, start_new_session=True,
             stdout=subprocess.DEVNULL, stderr=(work.folder / f"{way}.log").open("wb"),
@@ -232,13 +233,13 @@ def by_turns(work: Commands) -> dict[str, float]:
             start = time.perf_counter()
             os.killpg(process.pid, signal.SIGCONT)
             try:
-                code = process.wait(TURN_SECONDS)
+                code = process.wait(work.ways[way][0])
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGSTOP)
             else:
                 del running[way]
                 if code:
-                    sys.exit(f"{' '.join(work.ways[way])} failed:\n{(work.folder / f'{way}.log').read_text()}")
+                    sys.exit(f"{' '.join(work.ways[way][1])} failed:\n{(work.folder / f'{way}.log').read_text()}")
             took[way] += time.perf_counter() - start
     return took
 

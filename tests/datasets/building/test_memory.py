@@ -77,18 +77,30 @@ def test_the_command_holds_at_most_64_bytes_an_image(tmp_path, record_property):
     held = {}
     for images in (few, many):
         folder = tmp_path / str(images)
-        script = f"from tests.datasets.building.test_memory import merged; merged({str(folder)!r}, {images})"
+        script = f"from tests.datasets.building.test_memory import measured; measured({str(folder)!r}, {images})"
         done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
-        held[images] = int(done.stdout.split()[-1])
+        seconds, held[images] = float(done.stdout.split()[-2]), int(done.stdout.split()[-1])
     each = (held[many] - held[few]) / (many - few)
     record_property("bytes_an_image", each)
+    record_property("seconds_a_million_images", seconds * 1e6 / many)
     assert each <= 64, each
 
 
-def merged(folder: str, images: int) -> None:
-    """Make parts of so many images, then all that the command does with them; print the most bytes it held for that."""
+def measured(folder: str, images: int) -> None:
+    """Print how many bytes the command held at most, for what it does with so many images, and how long it took."""
     place = Path(folder)
+    made = parts(place, images)
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins here
+    before = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    start = time.monotonic()
+    merged(place, made)
+    assert describe(place / "faces").numbers["prepare/images"] == images
+    sys.stdout.write(f"{time.monotonic() - start:.1f} {peak(os.getpid()) - before}\n")
+
+
+def parts(place: Path, images: int) -> list[Part]:
+    """Parts as workers leave them."""
     (place / "parts").mkdir(parents=True)
     in_part, made = 4096, []
     for n in range(-(-images // in_part)):
@@ -97,17 +109,15 @@ def merged(folder: str, images: int) -> None:
         write_table(place / f"parts/train-{n:05d}.parquet", rows, INDEX)
         write_table(place / f"parts/train-{n:05d}.rejects", [], REJECTS.append(THUMBNAIL))
         (place / f"parts/train-{n:05d}.tar").touch()
-    del rows
     write_table(place / "listing.rejects", [], REJECTS)
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins here
-    before = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return made
+
+
+def merged(place: Path, made: list[Part]) -> None:
+    """What the command does when all parts are there."""
     facts = gather(made, place / "parts")
-    merge(
-        place / "parts", facts, decide(facts, place / "parts", 14, -1.0, 1), place / "listing.rejects", place / "faces"
-    )
-    del facts
-    assert describe(place / "faces").numbers["prepare/images"] == images
-    sys.stdout.write(f"{peak(os.getpid()) - before}\n")
+    decisions = decide(facts, place / "parts", 14, -1.0, 1)
+    merge(place / "parts", facts, decisions, place / "listing.rejects", place / "faces")
 
 
 def row(i: int) -> dict[str, Any]:

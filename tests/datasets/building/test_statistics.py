@@ -7,13 +7,13 @@ import pytest
 
 from pipeline.datasets.building.statistics import as_text, describe
 from pipeline.datasets.shards import ShardError
-from tests.datasets.building.test_memory import merged
+from tests.datasets.building.test_memory import merged, parts
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    merged(str(tmp_path / "made"), 40)
-    return tmp_path / "made/faces"
+    merged(tmp_path, parts(tmp_path, 40))
+    return tmp_path / "faces"
 
 
 def test_people_and_images_are_counted(folder: Path) -> None:
