@@ -17,7 +17,7 @@ from pipeline.datasets.photographs.hashing import perceptual_hash
 from pipeline.datasets.photographs.quality import quality
 
 TOGETHER = 32  # photographs
-TOGETHER_BYTES = 32 * 2**20  # of their pixels; then fewer at a time
+TOGETHER_BYTES = 8 * 2**20  # of their pixels; then fewer at a time
 
 # uint8 [H, W, 3] RGB and landmarks [5, 2] in its pixels -> float32 [d]
 Embed = Callable[[np.ndarray, np.ndarray], np.ndarray]

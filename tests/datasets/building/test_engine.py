@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -30,8 +31,11 @@ def undisturbed(tmp_path_factory):
 
 def parts(folder: Path) -> dict[str, tuple[int, int]]:
     """Finished parts of an interrupted run: name -> inode and time of the index, its last file."""
-    found = (folder / Settings().work / "prepare").glob("*/parts/*.parquet")
-    return {p.name: (p.stat().st_ino, p.stat().st_mtime_ns) for p in found if not p.name.startswith(".")}
+    found = {}
+    for path in (folder / Settings().work / "prepare").glob("*/parts/[!.]*.parquet"):
+        with suppress(FileNotFoundError):  # the stage may be tidying up
+            found[path.name] = (path.stat().st_ino, path.stat().st_mtime_ns)
+    return found
 
 
 def parts_before(seconds: float, folder: Path, least: int) -> dict[str, tuple[int, int]]:
@@ -149,6 +153,8 @@ def test_killed_at_any_moment_it_completes_with_the_same_bytes(seed, undisturbed
         kept = parts(folder)
         assert resumed(folder, kept) == content(undisturbed)
     else:
+        said = process.communicate()[1]
+        assert process.returncode == 0, said
         assert content(folder) == content(undisturbed)
 
 
