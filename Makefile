@@ -18,7 +18,7 @@ help:
 	@echo 'make repro   train and evaluate with params.yaml; what is up to date is not done again'
 	@echo 'make smoke   the same stages in two minutes, in a temporary clone, to see that everything runs'
 	@echo 'make test    all tests but the soak tests'
-	@echo 'make soak    the soak tests: up to an hour'
+	@echo 'make soak    the soak tests: about ten minutes'
 	@echo 'make lint    ruff, mypy and the import contracts'
 	@echo 'make bench   the benchmarks, as a table and as JSON'
 	@echo 'make lock    requirements.lock from pyproject.toml (UPGRADE=1: the newest versions)'
