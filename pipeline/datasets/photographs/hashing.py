@@ -41,7 +41,8 @@ def perceptual_hash(image: np.ndarray) -> bytes:
     """
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     grey = _halved(grey, 8 * _SIDE)
-    grey = _halved(grey.astype(np.float32), 4 * _SIDE)  # rounded at this size, some bits would depend on it
+    if grey.size <= (16 * _SIDE) ** 2:  # one with odd sides may still be large
+        grey = _halved(grey.astype(np.float32), 4 * _SIDE)  # rounded at this size, some bits would depend on it
     small = np.rint(cv2.resize(grey, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA))
     lowest = cv2.dct(small).ravel()[_DIAGONALS]
     # The first is the mean brightness, far above all others. Rounding keeps a blank picture's zeros equal.
