@@ -1,7 +1,7 @@
-"""The terms of IP-GAN (Bao et al. 2018, arXiv:1803.11182), one pure function each.
+"""The terms of IP-GAN (Bao et al. 2018, arXiv:1803.11182) and CVAE-GAN (2017, arXiv:1703.10155), a pure function each.
 
-Every function returns a scalar: summed over the features of a sample, averaged over the batch. Weights are the
-caller's. Symbols are the paper's.
+Every function returns a scalar: summed over the features of a sample, averaged over the batch; those over means of the
+batch are named so. Weights are the caller's. Symbols are the papers'.
 """
 
 import math
@@ -102,6 +102,43 @@ def cosine_distance(a: Tensor, b: Tensor) -> Tensor:
     """1 - cosine, [B, d] each: L_GC where features have no length that means anything (ours)."""
     _same_shape(a, b)
     return (1 - cosine_similarity(_full(a), _full(b), dim=1)).mean()
+
+
+def distance_of_means(a: Tensor, b: Tensor) -> Tensor:
+    """L_GD of CVAE-GAN, half the squared distance of two batches' mean features (mean feature matching).
+
+    No mean over samples: a process that holds a part of the batch alone would give another value.
+
+    Args:
+        a: [B, d], the whole batch.
+        b: of the same shape.
+    """
+    _same_shape(a, b)
+    return 0.5 * (_full(a).mean(dim=0) - _full(b).mean(dim=0)).square().sum()
+
+
+def distance_by_class(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
+    """L_GC of CVAE-GAN: half the squared distance of two class averages, summed over the classes of the batch.
+
+    Args:
+        a: the average of each sample's class, [B, d], the whole batch.
+        b: likewise.
+        c: class of each sample, int64 [B].
+    """
+    _same_shape(a, b)
+    squares = (_full(a) - _full(b)).square().sum(dim=1)
+    return 0.5 * (squares / _same_class(c).sum(dim=1)).sum()
+
+
+def class_means(f: Tensor, c: Tensor) -> Tensor:
+    """For each sample the mean feature of its class in the batch: f [B, d] of classes c [B] => [B, d]."""
+    same = _same_class(c).to(_full(f).dtype)
+    return same @ _full(f) / same.sum(dim=1, keepdim=True)
+
+
+def _same_class(c: Tensor) -> Tensor:
+    """Which samples share a class, bool [B, B]; to count the classes would wait for a GPU."""
+    return c[:, None] == c[None, :]
 
 
 def adversarial_D(logit_real: Tensor, logit_fake: Tensor) -> Tensor:

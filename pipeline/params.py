@@ -134,6 +134,9 @@ class Data(Section):
 
 
 class Model(Section):
+    method: Literal["ipgan", "cvaegan"] = Field(
+        description="ipgan: anyone by a photograph; cvaegan: the people of the train split by their numbers"
+    )
     identity_dim: int = Field(ge=2, le=4096, description="size of f_I")
     attribute_dim: int = Field(ge=1, le=4096, description="size of z")
     width: int = Field(ge=4, le=512, description="channels at full resolution; doubled at each halving, up to 8 times")
@@ -161,7 +164,7 @@ class Judge(Recogniser):
     attribute_weight: float = Field(ge=0, description="weight of the attribute errors beside the identity loss")
 
 
-class Losses(Section):
+class IPGANLosses(Section):
     """Weight of each term; a term sums over a sample's features and averages over the batch."""
 
     reconstruction: float = Field(ge=0, description="L_GR (paper: 1)")
@@ -188,6 +191,27 @@ class Losses(Section):
     )
 
 
+class CVAEGANLosses(Section):
+    """Weight of each term; a term sums over a sample's features and averages over the batch."""
+
+    kl: float = Field(ge=0, description="L_KL (paper: 3)")
+    reconstruction: float = Field(ge=0, description="the pixels' part of L_G (paper: 1)")
+    feature_D: float = Field(ge=0, description="D's part of L_G (paper: 1)")
+    feature_C: float = Field(ge=0, description="C's part of L_G (paper: 1)")
+    mean_feature_D: float = Field(ge=0, description="L_GD, mean feature matching (paper: 0.001)")
+    mean_feature_C: float = Field(ge=0, description="L_GC, class averages of f_C (paper: 0.001)")
+    class_decay: float = Field(
+        ge=0, lt=1, description="what a class average keeps in a batch that has the class (the paper does not say)"
+    )
+
+
+class Losses(Section):
+    """Those of each method."""
+
+    ipgan: IPGANLosses
+    cvaegan: CVAEGANLosses
+
+
 class Train(Section):
     seed: int = Field(ge=0)
     images: int = Field(ge=1, description="sample images seen")
@@ -204,7 +228,9 @@ class Train(Section):
         description="x_a of a batch of one person is x_s itself (paper: image), or another image of the same person"
     )
     cross_every: int = Field(ge=2, description="one batch in so many pairs two people (paper: 2, every other)")
-    recognisers: Literal["frozen", "joint"] = Field(description="I and C after pretrain (paper: joint)")
+    recognisers: Literal["frozen", "joint", "scratch"] = Field(
+        description="I and C as pretrain left them, going on to learn (paper: joint), or begun anew (CVAE-GAN)"
+    )
     average_images: int = Field(ge=0, description="half-life of the averaged generator, in images; 0: not averaged")
     precision: Literal["32-true", "bf16-mixed"] = Field(description="arithmetic of the forward passes")
 
@@ -285,9 +311,10 @@ def _contradictions(raw: dict[str, Any]) -> list[str]:
             lines.append(f"{section}.images: should be at least {section}.batch_size, {batch_size} (got {images})")
     if at("model.normalized_features") is False and at("pretrain.margin") not in (0, None):
         lines.append("pretrain.margin: should be 0 where model.normalized_features is false (it is one of cosines)")
-    if at("losses.reconstruction") == 0 and at("losses.absolute") == 0:
+    if at("losses.ipgan.reconstruction") == 0 and at("losses.ipgan.absolute") == 0:
         lines.append(
-            "losses.reconstruction: should be above 0 where losses.absolute is 0: nothing else holds x' to x_a"
+            "losses.ipgan.reconstruction: should be above 0 where losses.ipgan.absolute is 0: nothing else holds x' "
+            "to x_a"
         )
     people = at("data.rendered.people.test")
     source = at("data.source")

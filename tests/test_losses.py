@@ -117,3 +117,19 @@ def test_perceptual_distance_weighs_places_by_the_focus():
     focus[:2, :2] = 4
     assert float(losses.perceptual_distance([a], [b], focus)) == pytest.approx(4 * 2 / 4)
     assert float(losses.perceptual_distance([a], [b], focus.flip(0))) == pytest.approx(0)
+
+
+def test_the_distance_of_means_is_zero_for_batches_of_one_mean_and_half_a_square_otherwise():
+    a, b = torch.tensor([[0.0, 2.0], [2.0, 0.0]]), torch.tensor([[1.0, 1.0], [1.0, 1.0]])
+    assert losses.distance_of_means(a, b) == 0
+    assert losses.distance_of_means(a + torch.tensor([3.0, 4.0]), b) == 12.5
+
+
+def test_a_class_mean_stands_beside_each_of_its_samples():
+    f, c = torch.tensor([[1.0], [3.0], [7.0]]), torch.tensor([5, 5, 2])
+    assert losses.class_means(f, c).tolist() == [[2.0], [2.0], [7.0]]
+
+
+def test_the_distance_by_class_counts_each_class_once():
+    a, b = torch.tensor([[2.0], [2.0], [7.0]]), torch.tensor([[0.0], [0.0], [6.0]])
+    assert losses.distance_by_class(a, b, torch.tensor([5, 5, 2])) == pytest.approx(0.5 * (4 + 1))

@@ -32,6 +32,7 @@ from pipeline.datasets.shards import Faces, ShardWriter
 from pipeline.errors import UserError
 from pipeline.memory import keep_memory
 from pipeline.methods import ipgan
+from pipeline.methods.recogniser import recogniser
 from pipeline.metrics.realism import Gaussian, fit, frechet_distance
 from pipeline.params import load_params
 
@@ -155,8 +156,8 @@ def some_photographs(count: int, place: Path) -> None:
 
 def step(precision: torch.dtype, batch_size: int, size: int) -> Callable[[], object]:
     params = load_params(ROOT / "params.yaml")
-    recogniser = ipgan.recogniser(params.model, size, 100).state_dict()
-    method = ipgan.build(params.model, params.pretrain, params.losses, params.train, size, 100, recogniser)
+    start = recogniser(params.model, size, 100).state_dict()
+    method = ipgan.build(params.model, params.pretrain, params.losses, params.train, size, 100, start)
     method.to(memory_format=torch.channels_last)
     optimizers = method.configure_optimizers()
     method.optimizers = lambda: optimizers

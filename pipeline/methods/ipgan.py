@@ -8,62 +8,77 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, pad
-from torch.optim import Optimizer
 
 from pipeline import losses
-from pipeline.datasets.pairs import Pairs
+from pipeline.datasets.pairs import PairBatches, Pairs
+from pipeline.datasets.shards import Faces
+from pipeline.methods.asymmetric import AsymmetricTraining, Objectives, logged
+from pipeline.methods.recogniser import margin_and_scale, recogniser
 from pipeline.networks import AttributeEncoder, CodeClassifier, Discriminator, Generator, Recogniser
 from pipeline.networks.encoders import sampled
-from pipeline.params import Losses, Model, Train
+from pipeline.params import IPGANLosses, Losses, Model, Train
 from pipeline.params import Recogniser as Pretrain
-from pipeline.training.gradients import average_gradients
-from pipeline.training.optimizers import optimizers, take_step, warm_up
 
-NETWORKS = ("identity", "classifier", "discriminator", "code_classifier", "attributes", "generator")
-# Q is small, and has to keep up with a moving A: a larger rate, for Adam alone. Muon makes it confidently wrong, worse
-# than a guess, which tells A nothing.
-HURRY = {"code_classifier": 2.0}
-OF_Z = ("L_KL", "L_AQ")  # terms that do not depend on G
-Table = dict[str, dict[str, float]]  # network -> term -> weight
+MAKERS = {"attributes", "generator"}
 
 
-class IPGAN(pl.LightningModule):
-    """Makes x', the person of x_s with the attributes of x_a."""
+class IPGAN(AsymmetricTraining):
+    """Makes x', the person of x_s with the attributes of x_a.
+
+    Args:
+        networks: the six below, by name.
+        weights: of the terms.
+        train: how long and how fast.
+        margin_and_scale: of L_I and L_C, as in `pretrain`.
+        image_size: side of the images, in pixels.
+    """
+
+    identity: nn.Module  # I: image -> f_I, class scores
+    classifier: Recogniser  # C: image -> f_C, class scores
+    discriminator: nn.Module  # D: image -> f_D, logit
+    code_classifier: nn.Module  # Q, ours: z -> class scores
+    attributes: nn.Module  # A: image -> mu, logvar
+    generator: nn.Module  # G: f_I, z -> image
+
+    NETWORKS = ("identity", "classifier", "discriminator", "code_classifier", "attributes", "generator")
+    AVERAGED = ("attributes", "generator")
+    # Q is small, and has to keep up with a moving A. Muon makes it confidently wrong, worse than a guess, which tells
+    # A nothing.
+    HURRY = {"code_classifier": 2.0}  # noqa: RUF012
+    REACHES = {  # noqa: RUF012
+        "L_I": {"identity"},
+        "L_C": {"classifier"},
+        "L_D": MAKERS | {"discriminator"},
+        "L_Q": {"attributes", "code_classifier"},
+        "L_KL": {"attributes"},
+        "L_AQ": {"attributes", "code_classifier"},
+        "L_GR": MAKERS,
+        "L_GA": MAKERS,
+        "L_GC": MAKERS | {"classifier"},
+        "L_GP": MAKERS | {"classifier"},
+        "L_GD": MAKERS | {"discriminator"},
+        "L_adv": MAKERS | {"discriminator"},
+    }
 
     def __init__(
         self,
-        identity: nn.Module,  # I: image -> f_I, class scores
-        classifier: Recogniser,  # C: image -> f_C, class scores
-        discriminator: nn.Module,  # D: image -> f_D, logit
-        code_classifier: nn.Module,  # Q, ours: z -> class scores
-        attributes: nn.Module,  # A: image -> mu, logvar
-        generator: nn.Module,  # G: f_I, z -> image
-        weights: Losses,
+        networks: Mapping[str, nn.Module],
+        weights: IPGANLosses,
         train: Train,
-        margin_and_scale: tuple[float, float],  # of L_I and L_C, as in `pretrain`
+        margin_and_scale: tuple[float, float],
         image_size: int,
     ) -> None:
-        super().__init__()
-        self.automatic_optimization = False
-        self.identity = identity
-        self.classifier = classifier
-        self.discriminator = discriminator
-        self.code_classifier = code_classifier
-        self.attributes = attributes
-        self.generator = generator
+        super().__init__(networks, train)
         self.weights = weights
-        self.schedule = train
         self.margin_and_scale = margin_and_scale
         self.frozen = train.recognisers == "frozen"
         self.focus = nn.Buffer(losses.face_focus(image_size, weights.focus), persistent=False)
-        self.batches_done = 0  # not trainer.global_step, which counts every optimizer's steps
         if self.frozen:
-            identity.requires_grad_(False)
-            classifier.requires_grad_(False)
+            self.identity.requires_grad_(False)
+            self.classifier.requires_grad_(False)
 
     def forward(self, x_s: Tensor, x_a: Tensor) -> Tensor:
         """x' [B, 3, S, S] in [-1, 1], with z at its mean."""
@@ -75,8 +90,7 @@ class IPGAN(pl.LightningModule):
         L = self.terms(batch)
         self.update(L, self.objectives(batch.same))
         self.batches_done += 1
-        kind = "same" if batch.same else "cross"
-        self.logged = {f"train/{t if t != 'L_GR' else f'L_GR_{kind}'}": v.detach() for t, v in L.items()}
+        self.logged = logged(L, L_GR="L_GR_same" if batch.same else "L_GR_cross")
 
     def terms(self, batch: Pairs) -> dict[str, Tensor]:
         """The loss terms, not weighted, by their names in the paper; without those that nobody here minimizes."""
@@ -117,8 +131,12 @@ class IPGAN(pl.LightningModule):
             L["L_AQ"] = losses.confusion(scores_Q, c_a)  # ours
         return L
 
-    def objectives(self, same: bool) -> Table:
-        """What each network minimizes: the weight of every term. This table is the method."""
+    def objectives(self, same: bool) -> Objectives:
+        """What each network minimizes: the weight of every term. This table is the method.
+
+        Args:
+            same: x_a shows the person of x_s.
+        """
         w = self.weights
         pair = 1.0 if same else w.cross  # the paper's lambda
         reconstruction = {"L_GR": pair * w.reconstruction, "L_GA": pair * w.absolute}
@@ -132,7 +150,7 @@ class IPGAN(pl.LightningModule):
             "L_adv": w.adversarial,
         }
         attributes = generator if w.attributes_follow == "generator" else reconstruction
-        recognisers: Table = {} if self.frozen else {"identity": {"L_I": 1.0}, "classifier": {"L_C": 1.0}}
+        recognisers: Objectives = {} if self.frozen else {"identity": {"L_I": 1.0}, "classifier": {"L_C": 1.0}}
         return {
             **recognisers,
             "discriminator": {"L_D": 1.0 if w.feature_D or w.adversarial else 0.0},
@@ -140,31 +158,6 @@ class IPGAN(pl.LightningModule):
             "attributes": {"L_KL": w.kl, "L_AQ": w.confusion, **attributes},
             "generator": generator,
         }
-
-    def update(self, L: Mapping[str, Tensor], table: Table) -> None:
-        """One step of each network along the gradient of its own objective, all taken at the same parameters."""
-        for names, weights in passes(table):
-            if not any(weights.values()):
-                continue  # nothing to learn in this kind of step
-            objective = torch.stack([w * L[term] for term, w in weights.items() if w]).sum()
-            inputs = [p for name in names for p in getattr(self, name).parameters()]
-            self.manual_backward(objective, inputs=inputs, retain_graph=True)
-        for name in table:
-            average_gradients(getattr(self, name).parameters())
-        take_step(self, self.rate())
-
-    def rate(self) -> float:
-        """Factor of the learning rates at the step that is due. `linear` rises for a fiftieth of the images first."""
-        seen = self.batches_done * self.schedule.batch_size / self.schedule.images
-        return warm_up(seen) * max(0.0, 1 - seen) if self.schedule.learning_rate_schedule == "linear" else 1
-
-    def configure_optimizers(self) -> list[Optimizer]:
-        t, made = self.schedule, []
-        for name in self.objectives(same=True):
-            matrix_rate = 0.0 if name in HURRY else t.matrix_learning_rate
-            rate = HURRY.get(name, 1.0) * t.learning_rate
-            made += optimizers(getattr(self, name), rate, matrix_rate, (t.beta1, 0.99))
-        return made
 
 
 def blurred(x: Tensor, sigma: float) -> Tensor:
@@ -191,20 +184,6 @@ def nudged(x: Tensor, step: int) -> Tensor:
     return pad(x, (right, 0, down, 0), mode="replicate")[..., : x.shape[-2], : x.shape[-1]]
 
 
-def passes(table: Table) -> list[tuple[list[str], dict[str, float]]]:
-    """Which networks can share a backward pass.
-
-    A's objective is G's and the terms of z where A follows G; those do not depend on G, so one pass gives both
-    gradients.
-    """
-    rest = {name: weights for name, weights in table.items() if name not in ("attributes", "generator")}
-    alone = [([name], weights) for name, weights in rest.items()]
-    A, G = table["attributes"], table["generator"]
-    if {term: w for term, w in A.items() if term not in OF_Z} == G:
-        return [*alone, (["attributes", "generator"], A)]
-    return [*alone, (["attributes"], A), (["generator"], G)]
-
-
 def networks(model: Model, image_size: int, num_identities: int) -> dict[str, Any]:
     """Fresh networks by name: the one place that turns params into networks, for training and loading alike."""
     m = model
@@ -218,29 +197,24 @@ def networks(model: Model, image_size: int, num_identities: int) -> dict[str, An
     }
 
 
-def recogniser(model: Model, image_size: int, num_identities: int) -> Recogniser:
-    """Fresh weights for what becomes I and C."""
-    return Recogniser(image_size, model.width, model.identity_dim, num_identities, model.normalized_features)
+def batches(faces: Faces, model: Model, train: Train) -> PairBatches:
+    """What it is trained on: pairs of images of the train split."""
+    t, rows = train, faces.of_split("train")
+    return PairBatches(faces, rows, t.batch_size, model.attribute_dim, t.seed, t.same_pairs, t.cross_every)
 
 
 def build(
     model: Model,
     pretrain: Pretrain,
-    weights: Losses,
+    losses: Losses,
     train: Train,
     image_size: int,
     num_identities: int,
-    recogniser: Mapping[str, Tensor],
+    start: Mapping[str, Tensor],
 ) -> IPGAN:
     """An IPGAN whose I and C start as the pretrained recogniser: a state_dict."""
-    margin_and_scale = (pretrain.margin, pretrain.scale) if model.normalized_features else (0.0, 1.0)
-    method = IPGAN(
-        **networks(model, image_size, num_identities),
-        weights=weights,
-        train=train,
-        margin_and_scale=margin_and_scale,
-        image_size=image_size,
-    )
-    method.identity.load_state_dict(recogniser)
-    method.classifier.load_state_dict(recogniser)
-    return method
+    made = networks(model, image_size, num_identities)
+    if train.recognisers != "scratch":
+        made["identity"].load_state_dict(start)
+        made["classifier"].load_state_dict(start)
+    return IPGAN(made, losses.ipgan, train, margin_and_scale(model.normalized_features, pretrain), image_size)

@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 from pipeline import losses
 from pipeline.datasets.labelled import Labelled
 from pipeline.judges.scales import Dimension, attribute_loss
+from pipeline.methods.recogniser import margin_and_scale
 from pipeline.params import Judge, Recogniser
 from pipeline.training.gradients import average_gradients
 from pipeline.training.optimizers import optimizers, take_step, warm_up
@@ -24,8 +25,7 @@ class Recognition(pl.LightningModule):
         self.automatic_optimization = False
         self.network = network
         self.schedule = schedule
-        # Of cosines alone does a margin mean something.
-        self.margin_and_scale = (schedule.margin, schedule.scale) if normalized else (0.0, 1.0)
+        self.margin_and_scale = margin_and_scale(normalized, schedule)
         self.batches_done = 0
 
     def training_step(self, batch: Labelled, batch_idx: int) -> None:

@@ -4,9 +4,19 @@ Images are float [B, 3, S, S] in [-1, 1]. No layer uses a statistic of the batch
 not depend on what else is in the batch, nor on how many processes share it.
 """
 
+from pipeline.networks.conditional import ClassEncoder, ClassGenerator
 from pipeline.networks.discriminator import Discriminator
 from pipeline.networks.encoders import AttributeEncoder, CodeClassifier, Recogniser
 from pipeline.networks.generator import Generator
 from pipeline.networks.judge import JudgeNetwork
 
-__all__ = ["AttributeEncoder", "CodeClassifier", "Discriminator", "Generator", "JudgeNetwork", "Recogniser"]
+__all__ = [
+    "AttributeEncoder",
+    "ClassEncoder",
+    "ClassGenerator",
+    "CodeClassifier",
+    "Discriminator",
+    "Generator",
+    "JudgeNetwork",
+    "Recogniser",
+]

@@ -40,12 +40,12 @@ class Recogniser(nn.Module):
 
 
 class AttributeEncoder(nn.Module):
-    """A: raw pixels => mu, logvar [B, attribute_dim] each.
+    """A: raw pixels, and [B, given_dim] where something is given => mu, logvar [B, attribute_dim] each.
 
     Beside the convolutions, a linear map of the image at 8x8 pixels: colours and large shapes are learned at once.
     """
 
-    def __init__(self, image_size: int, width: int, attribute_dim: int) -> None:
+    def __init__(self, image_size: int, width: int, attribute_dim: int, given_dim: int = 0) -> None:
         super().__init__()
         sizes = [channels(image_size, width, r) for r in reversed(resolutions(image_size)[:-1])]
         layers: list[nn.Module] = [nn.Conv2d(3, sizes[0], 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
@@ -53,11 +53,13 @@ class AttributeEncoder(nn.Module):
         for i, o in pairwise(sizes):
             layers += [nn.Conv2d(i, o, 4, stride=2, padding=1), norm(o), nn.LeakyReLU(0.2)]
         self.body = nn.Sequential(*layers, nn.Flatten())
-        self.head = nn.Linear(sizes[-1] * 16, 2 * attribute_dim)
+        self.head = nn.Linear(sizes[-1] * 16 + given_dim, 2 * attribute_dim)
         self.overview = nn.Sequential(nn.AdaptiveAvgPool2d(8), nn.Flatten(), nn.Linear(3 * 64, 2 * attribute_dim))
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        mu, logvar = at_least_float32(self.head(self.body(x)) + self.overview(x)).chunk(2, dim=1)
+    def forward(self, x: Tensor, given: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        h = self.body(x)
+        h = h if given is None else torch.cat([h, given.to(h.dtype)], dim=1)
+        mu, logvar = at_least_float32(self.head(h) + self.overview(x)).chunk(2, dim=1)
         # A variance below exp(-8) or above exp(4) is rounding error or explosion, never information.
         return mu, logvar.clamp(-8, 4)
 

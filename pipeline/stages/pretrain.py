@@ -7,7 +7,7 @@ from pipeline.applications.retrieval import top1_of_unseen
 from pipeline.datasets.augmentation import identity_augmentation
 from pipeline.datasets.labelled import LabelledBatches, batch_picture
 from pipeline.datasets.shards import Faces
-from pipeline.methods import ipgan
+from pipeline.methods.recogniser import recogniser
 from pipeline.methods.recognition import Recognition
 from pipeline.params import Data, Model, Recogniser
 from pipeline.training import weights
@@ -19,7 +19,7 @@ def run(data: Data, model: Model, pretrain: Recogniser) -> None:
     augment = identity_augmentation(data.image_size) if pretrain.augment else None
     batches = LabelledBatches(faces, faces.of_split("train"), pretrain.batch_size, pretrain.seed, augment)
     pl.seed_everything(pretrain.seed, verbose=False)
-    network = ipgan.recogniser(model, data.image_size, len(batches.names))
+    network = recogniser(model, data.image_size, len(batches.names))
 
     sections = (data, model, pretrain)
     with tracking.run("pretrain", *sections) as track, work.building("pretrain", *sections, inputs=[paths.FACES]) as w:

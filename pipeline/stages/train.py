@@ -6,10 +6,10 @@ from pipeline import paths, tracking, work
 from pipeline.applications.face_model import FaceModel
 from pipeline.datasets.contact_sheet import tiled
 from pipeline.datasets.faces import Cut
-from pipeline.datasets.pairs import PairBatches
 from pipeline.datasets.protocol import grid, protocol
 from pipeline.datasets.shards import Faces
-from pipeline.methods import ipgan
+from pipeline.methods.build import chosen
+from pipeline.methods.recogniser import recogniser
 from pipeline.params import Data, Losses, Model, Recogniser, Train
 from pipeline.training import weights
 from pipeline.training.average import Average
@@ -18,20 +18,19 @@ from pipeline.training.trainer import Fit
 
 def run(data: Data, model: Model, pretrain: Recogniser, losses: Losses, train: Train) -> None:
     faces = Faces(paths.FACES)
-    rows, t = faces.of_split("train"), train
-    batches = PairBatches(faces, rows, t.batch_size, model.attribute_dim, t.seed, t.same_pairs, t.cross_every)
+    batches = chosen(model.method).batches(faces, model, train)
     pl.seed_everything(train.seed, verbose=False)
-    recogniser = ipgan.recogniser(model, data.image_size, len(batches.names))
-    weights.load(paths.RECOGNISER, {"recogniser": recogniser}, "dvc repro pretrain")
-    start = recogniser.state_dict()
-    method = ipgan.build(model, pretrain, losses, train, data.image_size, len(batches.names), start)
+    start = recogniser(model, data.image_size, len(batches.names))
+    weights.load(paths.RECOGNISER, {"recogniser": start}, "dvc repro pretrain")
+    shape = (data.image_size, len(batches.names))
+    method = chosen(model.method).build(model, pretrain, losses, train, *shape, start.state_dict())
 
     sections, inputs = (data, model, pretrain, losses, train), (paths.FACES, paths.RECOGNISER)
     with tracking.run("train", *sections) as track, work.building("train", *sections, inputs=inputs) as w:
-        average = Average(("attributes", "generator"), train.average_images, train.batch_size)
+        average = Average(method.AVERAGED, train.average_images, train.batch_size)
         fit = Fit(w, train.images, train.batch_size, train.precision, track.log, average)
         fit.run(method, batches)
-        trained = {name: average.averages.get(name, getattr(method, name)) for name in ipgan.NETWORKS}
+        trained = {name: average.averages.get(name, getattr(method, name)) for name in method.NETWORKS}
         facts = {"identities": len(batches.names), "source": "+".join(data.source), "model": model.model_dump()}
         weights.save(w / "model", trained, facts | {"cut": Cut.of(data)._asdict()})
 

@@ -1,9 +1,10 @@
-"""Gradients over processes: one flat reduction a network and step."""
+"""Sums over processes: gradients, in one flat reduction a network and step, and batches that a term needs whole."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
-from torch import distributed, nn
+from torch import Tensor, distributed, nn
 
 
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
@@ -12,13 +13,46 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
     Right where the objective is a mean over samples and every process has the same number of them. One flat
     all_reduce a network, as StyleGAN3 does, rather than DDP's hooks, which cannot follow several objectives.
     """
-    if not (distributed.is_available() and distributed.is_initialized()) or distributed.get_world_size() == 1:
+    if _alone():
         return
     gradients = [p.grad for p in parameters if p.grad is not None]
     if not gradients:
         return
     flat = torch.cat([g.flatten() for g in gradients])
     distributed.all_reduce(flat)
-    flat /= distributed.get_world_size()
+    flat /= _world()
     for gradient, mean in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
         gradient.copy_(mean.view_as(gradient))
+
+
+def whole_batch(x: Tensor) -> Tensor:
+    """This process's part of a batch, [b, ...], => the whole batch, [B, ...], the same in every process.
+
+    The gradient comes back summed over processes. So a term over means of the batch, which every process computes
+    alike, has after `average_gradients` the gradient that it has in one process.
+    """
+    return x if _alone() else _WholeBatch.apply(x)
+
+
+class _WholeBatch(torch.autograd.Function):
+    """torch's own differentiable collectives are deprecated in one version and private in the next."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        parts = [torch.empty_like(x, memory_format=torch.contiguous_format) for _ in range(_world())]
+        distributed.all_gather(parts, x.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        total = gradient.contiguous().clone()
+        distributed.all_reduce(total)
+        return total.chunk(_world())[distributed.get_rank()]
+
+
+def _alone() -> bool:
+    return not (distributed.is_available() and distributed.is_initialized()) or _world() == 1
+
+
+def _world() -> int:
+    return distributed.get_world_size()

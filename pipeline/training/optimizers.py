@@ -42,9 +42,14 @@ class Muon(torch.optim.Muon):
 def optimizers(
     network: nn.Module, learning_rate: float, matrix_learning_rate: float, betas: tuple[float, float]
 ) -> list[Optimizer]:
-    """Adam for a network's weights, or, with a `matrix_learning_rate`, Muon for its matrices and Adam for the rest."""
+    """Adam for a network's weights, or, with a `matrix_learning_rate`, Muon for its matrices and Adam for the rest.
+
+    A table of embeddings is no matrix: a step has the gradient of few of its rows.
+    """
     parameters = [p for p in network.parameters() if p.requires_grad]
-    matrices = [p for p in parameters if p.ndim > 1 and min(p.shape[:2]) >= SMALLEST] if matrix_learning_rate else []
+    tables = {id(m.weight) for m in network.modules() if isinstance(m, nn.Embedding)}
+    large = [p for p in parameters if p.ndim > 1 and min(p.shape[:2]) >= SMALLEST and id(p) not in tables]
+    matrices = large if matrix_learning_rate else []
     chosen = {id(p) for p in matrices}
     rest = [p for p in parameters if id(p) not in chosen]
     made: list[Optimizer] = [Adam(rest, lr=learning_rate, betas=betas, fused=True)]

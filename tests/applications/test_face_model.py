@@ -12,7 +12,10 @@ from pipeline.training import weights
 from pipeline.training.weights import WeightsError
 
 CUT = {"image_size": 32, "margin": 0.0, "choose": "largest"}
-MODEL = Model(identity_dim=8, attribute_dim=4, width=4, style_dim=8, injection="modulation", normalized_features=True)
+MODEL = Model(
+    method="ipgan", identity_dim=8, attribute_dim=4, width=4, style_dim=8,
+    injection="modulation", normalized_features=True,
+)  # fmt: skip
 
 
 @pytest.fixture

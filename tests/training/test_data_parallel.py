@@ -3,39 +3,57 @@
 import socket
 import subprocess
 import sys
-import textwrap
 
 import pytest
 import torch
 
 from tests.conftest import ROOT
 
-# One SGD step in float64 of the whole method on a batch of four, split over the processes.
+# Both methods, as the papers have them and with every departure: the gradients of the first step in float32, and
+# the weights after twenty steps in float64 with the optimizers that training uses.
 SCRIPT = """
 import sys, torch
 from torch import distributed
-from pipeline.datasets.pairs import Pairs
-from tests.methods.test_ipgan import batch, method, ours
+from tests.methods import test_cvaegan, test_ipgan
+from tests.methods.learning import gradients
 
 rank, world, port, out = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4]
+torch.set_num_threads(1)
 if world > 1:
     distributed.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=world)
+
+def part(batch, dtype):
+    def mine(value):
+        if not isinstance(value, torch.Tensor):
+            return value
+        own = value[rank * 4 // world : (rank + 1) * 4 // world]
+        return own.to(dtype) if own.is_floating_point() else own
+    return type(batch)(*map(mine, batch))
+
+def same(batch):
+    return getattr(batch, "same", True)
+
 result = {}
-for make in (method, ours):
+makers = {"paper": test_ipgan.method, "ours": test_ipgan.ours}
+makers |= {"cvaegan": test_cvaegan.cvae, "frozen": test_cvaegan.frozen}
+for name, make in makers.items():
+    test = test_ipgan if name in ("paper", "ours") else test_cvaegan
+    torch.manual_seed(0)
+    m = make()
+    first = part(test.batch(), torch.float32)
+    found = gradients(m, m.terms(first), m.objectives(same(first)))
+    result[name, "gradients"] = {n: torch.cat([g.flatten() for g in gs]) for n, gs in found.items()}
     torch.manual_seed(0)
     m = make().double()
-    whole = batch()
-    mine = slice(rank * 4 // world, (rank + 1) * 4 // world)
-    x_s, x_a, c, c_a, noise, same = whole
-    part = Pairs(x_s[mine].double(), x_a[mine].double(), c[mine], c_a[mine], noise[mine].double(), same)
-    optimizers = [torch.optim.SGD(getattr(m, name).parameters(), lr=1e-3) for name in m.objectives(same)]
-    m.optimizers = lambda: optimizers
+    made = m.configure_optimizers()
+    m.optimizers = lambda: made
     m.manual_backward = lambda loss, **kwargs: loss.backward(**kwargs)
-    for _ in range(3):
-        m.update(m.terms(part), m.objectives(same))
-    result[make.__name__] = m.state_dict()
+    for step in range(20):
+        torch.manual_seed(step)
+        m.training_step(part(test.batch(), torch.float64), step)
+    result[name, "weights"] = m.state_dict()
 if rank == 0:
-    torch.save(result, out)
+    torch.save({"/".join(key): value for key, value in result.items()}, out)
 """
 
 
@@ -60,8 +78,11 @@ def run(script, world, out):
 @pytest.mark.slow
 def test_two_processes_and_one_take_the_same_steps(tmp_path):
     script = tmp_path / "steps.py"
-    script.write_text(textwrap.dedent(SCRIPT))
+    script.write_text(SCRIPT)
     one, two = (run(str(script), world, str(tmp_path / f"{world}.pt")) for world in (1, 2))
-    for name in ("method", "ours"):
-        for key, value in one[name].items():
-            torch.testing.assert_close(two[name][key], value, rtol=1e-4, atol=1e-6)
+    for name in ("paper", "ours", "cvaegan", "frozen"):
+        for network, gradient in one[f"{name}/gradients"].items():
+            off = (two[f"{name}/gradients"][network] - gradient).norm()
+            assert off <= 1e-5 * gradient.norm(), (name, network)
+        for key, value in one[f"{name}/weights"].items():
+            torch.testing.assert_close(two[f"{name}/weights"][key], value, rtol=0, atol=1e-9)
