@@ -49,6 +49,7 @@ class Rendered(Section):
 
     people: People
     images_per_person: BySplit
+    unlabelled: int = Field(ge=0, description="faces of nobody in particular, each of another person, beside those")
 
 
 class Shares(Section):
@@ -205,6 +206,10 @@ class Train(Section):
     )
     cross_every: int = Field(ge=2, description="one batch in so many pairs two people (paper: 2, every other)")
     recognisers: Literal["frozen", "joint"] = Field(description="I and C after pretrain (paper: joint)")
+    unlabelled: float = Field(
+        ge=0, lt=1, description="share of x_s and of x_a that are faces of nobody in particular; 0: none"
+    )
+    flip: bool = Field(description="half of the pairs are mirrored (paper: false)")
     average_images: int = Field(ge=0, description="half-life of the averaged generator, in images; 0: not averaged")
     precision: Literal["32-true", "bf16-mixed"] = Field(description="arithmetic of the forward passes")
 
