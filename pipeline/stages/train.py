@@ -19,7 +19,9 @@ from pipeline.training.trainer import Fit
 def run(data: Data, model: Model, pretrain: Recogniser, losses: Losses, train: Train) -> None:
     faces = Faces(paths.FACES)
     rows, t = faces.of_split("train"), train
-    batches = PairBatches(faces, rows, t.batch_size, model.attribute_dim, t.seed, t.same_pairs, t.cross_every)
+    batches = PairBatches(
+        faces, rows, t.batch_size, model.attribute_dim, t.seed, t.same_pairs, t.cross_every, t.unlabelled, t.flip
+    )
     pl.seed_everything(train.seed, verbose=False)
     recogniser = ipgan.recogniser(model, data.image_size, len(batches.names))
     weights.load(paths.RECOGNISER, {"recogniser": recogniser}, "dvc repro pretrain")
