@@ -43,7 +43,7 @@ class LabelledBatches(Dataset[Labelled]):
     ) -> None:
         self.faces, self.rows, self.augment = faces, rows, augment
         self.names, self.labels = np.unique(faces.column("identity", rows), return_inverse=True)
-        known = faces.has("attribute_vector")
+        known = faces.has("attribute_vector", rows)
         self.attributes = faces.column("attribute_vector", rows) if known else np.zeros((len(rows), 0), np.float32)
         self.batch_size, self.seed = batch_size, seed
         self.rank, self.world = 0, 1

@@ -211,6 +211,17 @@ def test_the_shares_are_augmented_as_the_whole_is(faces):
     assert torch.equal(torch.cat(parts), whole)
 
 
+def test_attributes_are_known_though_those_of_an_unlabelled_photograph_are_not(tmp_path):
+    with ShardWriter(tmp_path, "faces") as writer:
+        for i in range(3):
+            image = np.full((32, 32, 3), i, np.uint8)
+            known = {"identity": f"p{i}", "split": "train", "attribute_vector": [float(i)]}
+            writer.add(f"k{i}", image, known if i < 2 else {"identity": None, "split": "unlabelled"})
+        writer.close()
+    batch = labelled(Faces(tmp_path))[0]
+    np.testing.assert_array_equal(batch.attributes[:, 0].numpy(), batch.c.numpy())
+
+
 def test_labels_are_those_of_the_images(faces):
     batch = labelled(faces)[0]
     np.testing.assert_array_equal(batch.attributes[:, 0].numpy() // 4, batch.c.numpy())
