@@ -16,15 +16,18 @@ def classification(scores: Tensor, c: Tensor, margin: float = 0.0, scale: float 
     """L_I and L_C: -log P(c given x).
 
     Where scores are cosines, the true class may have to win by a margin (CosFace, arXiv:1801.09414, eq. 4).
+    A sample whose identity nobody knows adds 0, and the mean stays over all B: so the mean over processes is the mean
+    over the batch, whatever each one's share of known people.
 
     Args:
         scores: [B, identities]; logits, or cosines.
-        c: identity of each sample, int64 [B].
+        c: identity of each sample, int64 [B]; -1: unknown.
         margin: subtracted from the score of the true class.
         scale: factor before the softmax; cosines need one, or every class stays likely.
     """
     scores = _full(scores)
-    return cross_entropy(scale * (scores - margin * one_hot(c, scores.shape[1]).to(scores.dtype)), c)
+    true_class = one_hot(c.clamp(min=0), scores.shape[1]).to(scores.dtype)
+    return _cross_entropies(scale * (scores - margin * true_class), c).mean()
 
 
 def kl(mu: Tensor, logvar: Tensor) -> Tensor:
@@ -89,13 +92,15 @@ def face_focus(image_size: int, strength: float) -> Tensor:
 def confusion(scores: Tensor, c: Tensor) -> Tensor:
     """L_AQ, ours: log P_Q(c given z), so that who minimizes it hides the person from Q.
 
-    Bounded below where Q is half a nat worse than a guess: there is nothing left to hide, and no reason to mislead.
+    Bounded below, for each sample, where Q is half a nat worse than a guess: there is nothing left to hide, and no
+    reason to mislead. (A bound on the mean would be another one on every process's part of the batch.) Unknown
+    people count as in `classification`.
 
     Args:
         scores: logits of Q, [B, identities].
-        c: identity of the sample, int64 [B].
+        c: identity of the sample, int64 [B]; -1: unknown.
     """
-    return -cross_entropy(_full(scores), c).clamp(max=math.log(scores.shape[1]) + 0.5)
+    return -_cross_entropies(_full(scores), c).clamp(max=math.log(scores.shape[1]) + 0.5).mean()
 
 
 def cosine_distance(a: Tensor, b: Tensor) -> Tensor:
@@ -150,6 +155,11 @@ def adversarial_D(logit_real: Tensor, logit_fake: Tensor) -> Tensor:
 def adversarial_G(logit_fake: Tensor) -> Tensor:
     """L_adv, ours: -log D(x'), the non-saturating loss of Goodfellow et al. 2014, [B, 1]."""
     return softplus(-_full(logit_fake)).mean()
+
+
+def _cross_entropies(scores: Tensor, c: Tensor) -> Tensor:
+    """One a sample, [B]; 0 where the identity is not known."""
+    return cross_entropy(scores, c, ignore_index=-1, reduction="none")
 
 
 def _same_shape(a: Tensor, b: Tensor) -> None:

@@ -49,6 +49,7 @@ class Rendered(Section):
 
     people: People
     images_per_person: BySplit
+    unlabelled: int = Field(ge=0, description="faces of nobody in particular, each of another person, beside those")
 
 
 class Shares(Section):
@@ -231,6 +232,10 @@ class Train(Section):
     recognisers: Literal["frozen", "joint", "scratch"] = Field(
         description="I and C as pretrain left them, going on to learn (paper: joint), or begun anew (CVAE-GAN)"
     )
+    unlabelled: float = Field(
+        ge=0, lt=1, description="share of x_s and of x_a that are faces of nobody in particular; 0: none"
+    )
+    flip: bool = Field(description="half of the pairs are mirrored (paper: false)")
     average_images: int = Field(ge=0, description="half-life of the averaged generator, in images; 0: not averaged")
     precision: Literal["32-true", "bf16-mixed"] = Field(description="arithmetic of the forward passes")
 
@@ -316,6 +321,11 @@ def _contradictions(raw: dict[str, Any]) -> list[str]:
             "losses.ipgan.reconstruction: should be above 0 where losses.ipgan.absolute is 0: nothing else holds x' "
             "to x_a"
         )
+    if at("model.method") == "cvaegan":
+        for name, nothing in (("unlabelled", 0), ("flip", False)):
+            value = at(f"train.{name}")
+            if isinstance(value, bool | int | float) and value != nothing:
+                lines.append(f"train.{name}: should be {str(nothing).lower()} with model.method cvaegan (got {value})")
     people = at("data.rendered.people.test")
     source = at("data.source")
     sources = source if isinstance(source, list) else [source]

@@ -93,6 +93,54 @@ def test_classification_of_even_scores():
     assert losses.classification(torch.zeros(3, 4), torch.tensor([0, 1, 3])) == pytest.approx(math.log(4))
 
 
+UNKNOWN_TAKING = {
+    "classification": lambda scores, c: losses.classification(scores, c, 0.25, 8.0),
+    "confusion": losses.confusion,
+}
+unknown_taking = pytest.mark.parametrize("loss", UNKNOWN_TAKING.values(), ids=UNKNOWN_TAKING)
+
+
+def test_an_unknown_person_adds_nothing_and_still_counts_in_the_mean():
+    scores, c = torch.zeros(4, 3), torch.tensor([-1, 2, -1, -1])
+    assert losses.classification(scores, c) == pytest.approx(math.log(3) / 4)
+    assert losses.confusion(scores, c) == pytest.approx(-math.log(3) / 4)
+
+
+def test_how_far_a_guess_may_be_missed_is_a_matter_of_each_sample():
+    scores = torch.tensor([[0.0, 9.0], [0.0, 9.0], [9.0, 0.0], [0.0, 0.0]], requires_grad=True)
+    value = losses.confusion(scores, torch.tensor([0, -1, 0, 0]))
+    assert value.item() == pytest.approx(-(math.log(2) + 0.5 + math.log1p(math.exp(-9)) + math.log(2)) / 4)
+    value.backward()
+    assert [bool(g.any()) for g in scores.grad] == [False, False, True, True]
+
+
+@unknown_taking
+def test_nobody_known_is_zero_with_a_gradient_of_zero(loss):
+    scores = torch.randn(4, 3, requires_grad=True)
+    value = loss(scores, torch.full((4,), -1))
+    value.backward()
+    assert value == 0
+    assert torch.equal(scores.grad, torch.zeros(4, 3))
+
+
+@unknown_taking
+def test_what_an_unknown_persons_scores_are_changes_nothing(loss):
+    scores, c = torch.randn(4, 3, requires_grad=True), torch.tensor([0, -1, 2, 1])
+    other = scores.detach().clone()
+    other[1] = torch.tensor([50.0, -50.0, 0.0])
+    assert torch.equal(loss(scores, c), loss(other, c))
+    loss(scores, c).backward()
+    assert [bool(g.any()) for g in scores.grad] == [True, False, True, True]
+
+
+@unknown_taking
+@pytest.mark.parametrize("c", [[0, 1, 2, 0], [0, -1, 2, 1], [0, 1, -1, -1], [-1, -1, -1, -1]])
+def test_the_mean_of_two_halves_is_the_whole_whoever_is_known_in_them(loss, c):
+    scores, c = 0.1 * torch.randn(4, 3), torch.tensor(c)
+    halves = [loss(scores[half], c[half]) for half in (slice(2), slice(2, 4))]
+    torch.testing.assert_close(sum(halves) / 2, loss(scores, c))
+
+
 def test_margin_is_taken_from_the_true_class_only_and_scaled():
     # 8 * (0.5 - 0.25) = 2 against 8 * 0.25 = 2, and 8 * (0.25 - 0.25) = 0 against 8 * 0.5 = 4
     value = losses.classification(torch.tensor([[0.5, 0.25], [0.5, 0.25]]), torch.tensor([0, 1]), 0.25, 8.0)

@@ -91,16 +91,15 @@ def attributes(court: Court, m: Material) -> tuple[dict[str, float], Column]:
 def true_recombinations(faces: Faces, subject_rows: np.ndarray, sample_rows: np.ndarray) -> np.ndarray:
     """What rendered heads would look like recombined, uint8 [B, S, S, 3]."""
     size = faces.image(0).shape[0]
-    people, circumstances = faces.column("identity_vector"), faces.column("attribute_vector")
-    pairs = zip(subject_rows, sample_rows, strict=True)
-    return np.stack([heads.render(people[s], circumstances[a], size).image for s, a in pairs])
+    people, circumstances = faces.column("identity_vector", subject_rows), faces.column("attribute_vector", sample_rows)
+    return np.stack([heads.render(s, a, size).image for s, a in zip(people, circumstances, strict=True)])
 
 
 def true_grid(faces: Faces, people: Protocol, synthesize: Synthesize) -> np.ndarray | None:
     """The picture that `synthesize` makes, with the true answers in it; None where nobody knows them."""
-    if not faces.has("identity_vector"):
-        return None
     subjects, samples = grid(people, synthesize.grid_subjects, synthesize.grid_samples)
+    if not faces.has("identity_vector", np.concatenate([subjects, samples])):
+        return None
     rows = [[np.full_like(faces.image(0), 255), *faces.images(samples)]]
     for s in subjects:
         rows.append([faces.image(s), *true_recombinations(faces, np.repeat(s, len(samples)), samples)])
@@ -109,7 +108,7 @@ def true_grid(faces: Faces, people: Protocol, synthesize: Synthesize) -> np.ndar
 
 def truth(m: Material) -> tuple[dict[str, float], Column]:
     """`truth/*`: against the true recombination, pixel by pixel; nothing where nobody knows it."""
-    if not m.faces.has("identity_vector"):
+    if not m.faces.has("identity_vector", np.concatenate([m.subject_rows, m.sample_rows])):
         return {}, {}
     true = true_recombinations(m.faces, m.subject_rows, m.sample_rows)
     images = [torch.from_numpy(x).permute(0, 3, 1, 2) for x in (m.outputs, true)]

@@ -87,7 +87,7 @@ def _network(data: Data, judge: JudgeParams, identities: int) -> JudgeNetwork:
 
 def known_attributes(faces: Faces, rows: np.ndarray) -> dict[str, np.ndarray]:
     """Name -> float32 [n], the true attributes of rendered heads; empty for photographs."""
-    if not faces.has("attribute_vector"):
+    if not faces.has("attribute_vector", rows):
         return {}
     vectors = faces.column("attribute_vector", rows)
     return {d.name: vectors[:, i] for i, d in enumerate(heads.ATTRIBUTES)}

@@ -4,6 +4,7 @@ Never used on what the generator must reproduce: augmentations of real images le
 """
 
 import os
+import random
 from collections.abc import Callable
 
 import numpy as np
@@ -16,19 +17,15 @@ Augmentation = Callable[[np.ndarray, int], np.ndarray]  # uint8 [S, S, 3], seed 
 
 def identity_augmentation(image_size: int) -> Augmentation:
     """Light, blur, compression and occlusion: who it is stays true."""
-    return _seeded(
-        [
-            A.ColorJitter(
-                brightness=(0.75, 1.25), contrast=(0.8, 1.2), saturation=(0.8, 1.2), hue=(-0.02, 0.02), p=0.5
-            ),
-            *_degradations(image_size),
-        ]
+    colours = A.ColorJitter(
+        brightness=(0.75, 1.25), contrast=(0.8, 1.2), saturation=(0.8, 1.2), hue=(-0.02, 0.02), p=0.5
     )
+    return _Seeded([colours, *_degradations(image_size)])
 
 
 def attribute_augmentation(image_size: int) -> Augmentation:
     """Blur, compression and occlusion only: pose, expression, light and colours stay true as well."""
-    return _seeded(_degradations(image_size))
+    return _Seeded(_degradations(image_size))
 
 
 def _degradations(image_size: int) -> list[A.BasicTransform]:
@@ -42,12 +39,16 @@ def _degradations(image_size: int) -> list[A.BasicTransform]:
     ]
 
 
-def _seeded(transforms: list[A.BasicTransform]) -> Augmentation:
-    """The same seed gives the same picture, so no worker and no epoch repeats another's stream."""
-    compose = A.Compose(transforms)
+class _Seeded:
+    """The same seed gives the same picture: workers, epochs and processes have no streams that could be repeated.
 
-    def augment(image: np.ndarray, seed: int) -> np.ndarray:
-        compose.set_random_seed(seed)
-        return compose(image=image)["image"]
+    A class, so that a worker that is spawned can be handed one.
+    """
 
-    return augment
+    def __init__(self, transforms: list[A.BasicTransform]) -> None:
+        self.compose = A.Compose(transforms)
+
+    def __call__(self, image: np.ndarray, seed: int) -> np.ndarray:
+        # Not set_random_seed: it gives every transform the same stream, and they would all be applied or none.
+        self.compose.set_random_state(np.random.default_rng(seed), random.Random(seed))
+        return self.compose(image=image)["image"]

@@ -30,7 +30,7 @@ class Head(NamedTuple):
     """A candidate: a picture of a rendered head, as the numbers that it follows from."""
 
     name: str
-    identity: str
+    identity: str | None  # None: unlabelled
     split: str
     seed: int
     number: int  # of the person in the split

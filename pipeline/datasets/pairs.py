@@ -9,6 +9,12 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from pipeline.datasets.shards import Faces
+from pipeline.datasets.splits import UNLABELLED
+from pipeline.errors import UserError
+
+UNKNOWN = -1  # the label of an unlabelled face; the labels' terms leave it out (losses.py)
+# What is drawn for a step beside its pairs has numbers of its own: one more of these moves none of the others.
+STRANGERS, MIRRORED = 1, 2
 
 
 class Pairs(NamedTuple):
@@ -16,8 +22,8 @@ class Pairs(NamedTuple):
 
     x_s: Tensor
     x_a: Tensor
-    c: Tensor  # identity of x_s, int64 [b]
-    c_a: Tensor  # identity of x_a, int64 [b]
+    c: Tensor  # identity of x_s, int64 [b], or UNKNOWN
+    c_a: Tensor  # identity of x_a, int64 [b], or UNKNOWN
     noise: Tensor  # standard normal, float32 [b, noise_dim]
     same: bool  # x_a shows the person of x_s
 
@@ -35,14 +41,24 @@ def to_images(x: Tensor) -> np.ndarray:
 class PairBatches(Dataset[Pairs]):
     """Step => the pairs of that step: of two people at one step in `cross_every`, else of one person.
 
+    A pair of one person is mirrored as a whole, so that the right answer stays known. Of two people each image is
+    mirrored or not on its own: x' has to show x_s as it stands in the pose of x_a as that stands, whatever became of
+    the other. That a person's mirror image is the same person is what every recogniser takes for granted.
+
     Args:
         faces: the images.
-        rows: those to draw from.
+        rows: those to draw from whose people are known.
         batch_size: pairs of a step, over all processes.
         noise_dim: size of z.
         seed: another seed is another order.
         same_pairs: `image`: x_a is x_s (the paper); `person`: another image of the same person where there is one.
         cross_every: 2 alternates (the paper).
+        unlabelled: share of x_s and of x_a that is drawn from the unlabelled faces instead; in a pair of one person x_a
+            is then x_s itself, since nobody knows another image of that person.
+        flip: half of the pairs, of two people half of the images, are mirrored.
+
+    Raises:
+        UserError: unlabelled faces are wanted, and there are none.
     """
 
     def __init__(
@@ -54,12 +70,17 @@ class PairBatches(Dataset[Pairs]):
         seed: int,
         same_pairs: str,
         cross_every: int,
+        unlabelled: float,
+        flip: bool,
     ) -> None:
-        self.faces, self.rows = faces, rows
-        self.names, self.labels = np.unique(faces.column("identity", rows), return_inverse=True)
-        self.of_person = [np.flatnonzero(self.labels == i) for i in range(len(self.names))]
+        strangers = _strangers(faces) if unlabelled else np.zeros(0, np.int64)
+        self.faces, self.rows, self.labelled = faces, np.concatenate([rows, strangers]), len(rows)
+        self.names, labels = np.unique(faces.column("identity", rows), return_inverse=True)
+        self.labels = np.concatenate([labels, np.full(len(strangers), UNKNOWN)])
+        self.of_person = [np.flatnonzero(labels == i) for i in range(len(self.names))]
         self.batch_size, self.noise_dim, self.seed = batch_size, noise_dim, seed
         self.same_pairs, self.cross_every = same_pairs, cross_every
+        self.unlabelled, self.flip = unlabelled, flip
         self.rank, self.world = 0, 1
 
     def share(self, rank: int, world: int) -> Self:
@@ -70,14 +91,40 @@ class PairBatches(Dataset[Pairs]):
 
     def __getitem__(self, step: int) -> Pairs:
         rng = np.random.default_rng([self.seed, step])
-        s = rng.integers(len(self.rows), size=self.batch_size)
+        s = rng.integers(self.labelled, size=self.batch_size)
         same = step % self.cross_every != self.cross_every - 1
-        a = self._same(s, rng) if same else rng.integers(len(self.rows), size=self.batch_size)
+        a = self._same(s, rng) if same else rng.integers(self.labelled, size=self.batch_size)
         noise = rng.standard_normal((self.batch_size, self.noise_dim), dtype=np.float32)
+        s, a = self._with_strangers(s, a, same, step)
+        mirrored = self._mirrored(same, step)
         mine = slice(self.rank * self.batch_size // self.world, (self.rank + 1) * self.batch_size // self.world)
-        x_s, x_a = (to_tensor(self.faces.images(self.rows[i[mine]])) for i in (s, a))
+        x_s, x_a = (self._images(i[mine], m[mine]) for i, m in zip((s, a), mirrored, strict=True))
         c, c_a = (torch.from_numpy(self.labels[i[mine]]) for i in (s, a))
         return Pairs(x_s, x_a, c, c_a, torch.from_numpy(noise[mine]), same)
+
+    def _with_strangers(self, s: np.ndarray, a: np.ndarray, same: bool, step: int) -> tuple[np.ndarray, np.ndarray]:
+        """Some of the images replaced by unlabelled ones."""
+        if not self.unlabelled:
+            return s, a
+        rng = np.random.default_rng([self.seed, step, STRANGERS])
+        replaced = rng.random((2, self.batch_size)) < self.unlabelled
+        strangers = rng.integers(self.labelled, len(self.rows), size=(2, self.batch_size))
+        if same:
+            replaced[1], strangers[1] = replaced[0], strangers[0]
+        return np.where(replaced[0], strangers[0], s), np.where(replaced[1], strangers[1], a)
+
+    def _mirrored(self, same: bool, step: int) -> np.ndarray:
+        """Which of x_s and of x_a are mirrored, bool [2, B]."""
+        if not self.flip:
+            return np.zeros((2, self.batch_size), bool)
+        mirrored = np.random.default_rng([self.seed, step, MIRRORED]).random((2, self.batch_size)) < 0.5
+        return mirrored[[0, 0]] if same else mirrored
+
+    def _images(self, places: np.ndarray, mirrored: np.ndarray) -> Tensor:
+        images = self.faces.images(self.rows[places])
+        # No albumentations: it would need a seed an image, and the same one twice for a pair, to reverse an axis.
+        images[mirrored] = images[mirrored, :, ::-1]
+        return to_tensor(images)
 
     def _same(self, s: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         if self.same_pairs == "image":
@@ -90,3 +137,13 @@ class PairBatches(Dataset[Pairs]):
         own = self.of_person[self.labels[i]]
         step = 1 + int(u * (len(own) - 1)) if len(own) > 1 else 0
         return int(own[(np.searchsorted(own, i) + step) % len(own)])
+
+
+def _strangers(faces: Faces) -> np.ndarray:
+    """Rows of the unlabelled faces."""
+    if UNLABELLED not in faces.coded("split")[1]:
+        raise UserError(
+            f"train.unlabelled is above 0, and {faces.folder} has no unlabelled face: add some "
+            "(data.rendered.unlabelled, or photographs in data.unlabelled), or set it to 0"
+        )
+    return faces.of_split(UNLABELLED)

@@ -203,10 +203,10 @@ class Faces:
             return np.array(column.to_pylist(), np.float32)
         return column.to_numpy()
 
-    def has(self, name: str) -> bool:
-        """Whether the index has that of every face."""
+    def has(self, name: str, rows: np.ndarray) -> bool:
+        """Whether the index has that of every face of `rows`."""
         table = self._read([name])
-        return table.num_columns == 1 and table.column(0).null_count == 0
+        return table.num_columns == 1 and table.column(0).take(pa.array(rows)).null_count == 0
 
     def of_split(self, split: str) -> np.ndarray:
         """Row numbers, int64 [n].

@@ -198,9 +198,10 @@ def networks(model: Model, image_size: int, num_identities: int) -> dict[str, An
 
 
 def batches(faces: Faces, model: Model, train: Train) -> PairBatches:
-    """What it is trained on: pairs of images of the train split."""
+    """What it is trained on: pairs of images of the train split, and of faces of nobody in particular."""
     t, rows = train, faces.of_split("train")
-    return PairBatches(faces, rows, t.batch_size, model.attribute_dim, t.seed, t.same_pairs, t.cross_every)
+    how = (t.same_pairs, t.cross_every, t.unlabelled, t.flip)
+    return PairBatches(faces, rows, t.batch_size, model.attribute_dim, t.seed, *how)
 
 
 def build(

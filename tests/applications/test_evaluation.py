@@ -20,6 +20,7 @@ PEOPLE = {"val": (2, 3), "test": (5, 7)}  # and pictures of each
 
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory):
+    """Rendered people, and a photograph of nobody in particular, of which no truth is known."""
     folder = tmp_path_factory.mktemp("faces")
     with ShardWriter(folder, "faces") as writer:
         for split, (people, pictures) in PEOPLE.items():
@@ -28,6 +29,7 @@ def faces(tmp_path_factory):
                 image, _, *vectors = portray(Head("", name, split, 0, n // pictures, n % pictures), 32)
                 known = dict(zip(("identity_vector", "attribute_vector"), (v.tolist() for v in vectors), strict=True))
                 writer.add(f"{name}-{n}", image, {"identity": name, "split": split, **known})
+        writer.add("stranger", 255 - image, {"identity": None, "split": "unlabelled"})
         writer.close()
     return Faces(folder)
 
@@ -35,12 +37,13 @@ def faces(tmp_path_factory):
 @pytest.fixture
 def court(faces):
     """Knows whose each picture is and its attributes, by the bytes; in anything else it finds no face."""
-    names, known = sorted(set(faces.column("identity"))), known_attributes(faces, np.arange(len(faces)))
-    row_of = {faces.image(row).tobytes(): row for row in range(len(faces))}
+    everyone = np.flatnonzero(faces.coded("identity")[0] >= 0)
+    names, known = sorted(set(faces.column("identity", everyone))), known_attributes(faces, everyone)
+    row_of = {faces.image(row).tobytes(): row for row in everyone}
 
     def judge(images):
         rows = np.array([row_of.get(image.tobytes(), -1) for image in images])
-        people = [names.index(faces.column("identity")[row]) for row in rows]
+        people = [names.index(faces.column("identity")[row]) for row in rows.clip(0)]
         features = np.eye(len(names), dtype=np.float32)[people] * (rows >= 0)[:, None]
         return Verdict(features, {name: np.where(rows < 0, 0, v[rows]) for name, v in known.items()}, rows >= 0)
 

@@ -8,21 +8,37 @@ from pipeline.datasets.augmentation import attribute_augmentation, identity_augm
 from pipeline.datasets.labelled import LabelledBatches
 from pipeline.datasets.pairs import PairBatches, to_images, to_tensor
 from pipeline.datasets.shards import Faces, ShardWriter
+from pipeline.errors import UserError
+
+
+def prepared(folder, strangers=0):
+    """Four images of each of six people, and some of nobody in particular, all different and none its own mirror."""
+    rng = np.random.default_rng(0)
+    with ShardWriter(folder, "faces") as writer:
+        for i in range(24 + strangers):
+            image = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
+            who = {"identity": f"p{i // 4}", "split": "train"} if i < 24 else {"identity": None, "split": "unlabelled"}
+            writer.add(f"k{i}", image, {**who, "attribute_vector": [float(i)]})
+        writer.close()
+    return Faces(folder)
 
 
 @pytest.fixture
 def faces(tmp_path):
-    rng = np.random.default_rng(0)
-    with ShardWriter(tmp_path, "faces") as writer:
-        for i in range(24):
-            image = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
-            writer.add(f"k{i}", image, {"identity": f"p{i // 4}", "split": "train", "attribute_vector": [float(i)]})
-        writer.close()
-    return Faces(tmp_path)
+    return prepared(tmp_path / "known")
 
 
-def pairs(faces, same_pairs="image", seed=0, cross_every=2):
-    return PairBatches(faces, faces.of_split("train"), 8, 3, seed, same_pairs, cross_every)
+@pytest.fixture
+def mixed(tmp_path):
+    return prepared(tmp_path / "mixed", strangers=6)
+
+
+def pairs(faces, same_pairs="image", seed=0, cross_every=2, unlabelled=0.0, flip=False):
+    return PairBatches(faces, faces.of_split("train"), 8, 3, seed, same_pairs, cross_every, unlabelled, flip)
+
+
+def all_at_once(faces):
+    return pairs(faces, "person", unlabelled=0.4, flip=True)
 
 
 def labelled(faces, augment=None):
@@ -77,13 +93,104 @@ def test_steps_and_seeds_differ(faces):
     assert not any(torch.equal(a, b) for i, a in enumerate(noises) for b in noises[:i])
 
 
-@pytest.mark.parametrize("make", [pairs, labelled])
+@pytest.mark.parametrize("make", [pairs, all_at_once, labelled])
 @pytest.mark.parametrize("world", [2, 4])
-def test_the_shares_of_all_processes_make_the_batch(faces, make, world):
-    whole = make(faces)[3]
-    shares = [make(faces).share(rank, world)[3] for rank in range(world)]
-    for i in range(5 if make is pairs else 3):
-        assert torch.equal(torch.cat([share[i] for share in shares]), whole[i])
+def test_the_shares_of_all_processes_make_the_batch(mixed, make, world):
+    for step in (2, 3):
+        whole = make(mixed)[step]
+        shares = [make(mixed).share(rank, world)[step] for rank in range(world)]
+        for i in range(3 if make is labelled else 5):
+            assert torch.equal(torch.cat([share[i] for share in shares]), whole[i])
+
+
+def shown(faces, x):
+    """Which row of the index each image is, and whether it is mirrored."""
+    known = {}
+    for row in range(len(faces)):
+        image = faces.image(row)
+        known |= {image.tobytes(): (row, False), image[:, ::-1].tobytes(): (row, True)}
+    rows, mirrored = zip(*(known[image.tobytes()] for image in to_images(x)), strict=True)
+    return np.array(rows), np.array(mirrored)
+
+
+def test_without_strangers_and_mirrors_the_draws_are_those_of_seed_and_step(mixed):
+    for step in (0, 1):
+        rng = np.random.default_rng([7, step])
+        batch, s = pairs(mixed, seed=7)[step], rng.integers(24, size=8)
+        a = s if batch.same else rng.integers(24, size=8)
+        assert [shown(mixed, x)[0].tolist() for x in batch[:2]] == [s.tolist(), a.tolist()]
+        np.testing.assert_array_equal(batch.noise, rng.standard_normal((8, 3), dtype=np.float32))
+
+
+def test_strangers_and_mirrors_move_no_other_draw(mixed):
+    for step in range(6):
+        plain, other = pairs(mixed, "person")[step], all_at_once(mixed)[step]
+        assert torch.equal(plain.noise, other.noise)
+        for before, after in zip(plain[:2], other[:2], strict=True):
+            rows, kept = shown(mixed, after)[0], shown(mixed, before)[0]
+            assert (rows[rows < 24] == kept[rows < 24]).all()
+
+
+def test_an_unlabelled_face_has_no_label_and_the_others_keep_theirs(mixed):
+    known, plain = pairs(mixed, unlabelled=0.5), pairs(mixed)
+    assert known.names.tolist() == plain.names.tolist() == [f"p{i}" for i in range(6)]
+    for step in range(6):
+        batch = known[step]
+        for x, c in ((batch.x_s, batch.c), (batch.x_a, batch.c_a)):
+            rows = shown(mixed, x)[0]
+            assert c.tolist() == np.where(rows < 24, rows // 4, -1).tolist()
+
+
+@pytest.mark.parametrize("same_pairs", ["image", "person"])
+def test_in_a_pair_of_one_person_an_unlabelled_face_is_paired_with_itself(mixed, same_pairs):
+    for step in range(0, 12, 2):
+        batch = pairs(mixed, same_pairs, unlabelled=0.5)[step]
+        assert batch.same
+        unknown = batch.c < 0
+        assert torch.equal(batch.x_s[unknown], batch.x_a[unknown])
+        assert torch.equal(batch.c, batch.c_a)
+        twins = (batch.x_s == batch.x_a).flatten(1).all(1)
+        assert same_pairs == "image" or torch.equal(twins, unknown)
+
+
+def test_in_a_pair_of_two_either_may_be_unlabelled_and_the_share_is_as_asked_for(mixed):
+    batches = pairs(mixed, unlabelled=0.25)
+    unknown = np.array([(batch.c < 0, batch.c_a < 0) for batch in (batches[step] for step in range(1, 400, 2))])
+    s, a = unknown.transpose(1, 0, 2).reshape(2, -1)
+    assert len(s) == 1600
+    assert s.mean() == pytest.approx(0.25, abs=0.04)
+    assert a.mean() == pytest.approx(0.25, abs=0.04)
+    assert (s & a).mean() == pytest.approx(0.25**2, abs=0.02)
+
+
+def test_every_unlabelled_face_is_drawn(mixed):
+    batches = pairs(mixed, unlabelled=0.5)
+    drawn = np.concatenate([shown(mixed, batches[step].x_a)[0] for step in range(20)])
+    assert set(drawn[drawn >= 24].tolist()) == set(range(24, 30))
+
+
+def test_unlabelled_faces_that_are_not_there_are_missed_in_a_sentence(faces):
+    with pytest.raises(UserError, match=r"train.unlabelled is above 0, and .*known has no unlabelled face: add some"):
+        pairs(faces, unlabelled=0.1)
+
+
+def test_a_pair_of_one_person_is_mirrored_as_a_whole_and_one_of_two_each_on_its_own(mixed):
+    batches = pairs(mixed, "person", flip=True)
+    same, cross = (
+        np.array([[shown(mixed, x)[1] for x in batches[step][:2]] for step in range(first, 80, 2)]) for first in (0, 1)
+    )
+    assert (same[:, 0] == same[:, 1]).all()
+    assert (cross[:, 0] == cross[:, 1]).mean() == pytest.approx(0.5, abs=0.1)
+    for mirrored in (same[:, 0], cross[:, 0], cross[:, 1]):
+        assert mirrored.mean() == pytest.approx(0.5, abs=0.1)
+
+
+@pytest.mark.parametrize(("make", "untouched"), [(identity_augmentation, 0.5 * 0.384), (attribute_augmentation, 0.384)])
+def test_each_change_is_drawn_on_its_own(faces, make, untouched):
+    """Of one stream for all, those who are changed least often would be changed in every way at once."""
+    augment, image = make(32), faces.image(0)
+    same = [np.array_equal(augment(image, seed), image) for seed in range(1000)]
+    assert np.mean(same) == pytest.approx(untouched, abs=0.04)
 
 
 @pytest.mark.parametrize("make", [identity_augmentation, attribute_augmentation])
@@ -102,6 +209,17 @@ def test_the_shares_are_augmented_as_the_whole_is(faces):
     whole = labelled(faces, augment)[1].x
     parts = [labelled(faces, augment).share(rank, 2)[1].x for rank in range(2)]
     assert torch.equal(torch.cat(parts), whole)
+
+
+def test_attributes_are_known_though_those_of_an_unlabelled_photograph_are_not(tmp_path):
+    with ShardWriter(tmp_path, "faces") as writer:
+        for i in range(3):
+            image = np.full((32, 32, 3), i, np.uint8)
+            known = {"identity": f"p{i}", "split": "train", "attribute_vector": [float(i)]}
+            writer.add(f"k{i}", image, known if i < 2 else {"identity": None, "split": "unlabelled"})
+        writer.close()
+    batch = labelled(Faces(tmp_path))[0]
+    np.testing.assert_array_equal(batch.attributes[:, 0].numpy(), batch.c.numpy())
 
 
 def test_labels_are_those_of_the_images(faces):

@@ -6,18 +6,23 @@ import numpy as np
 
 from pipeline.datasets import heads
 from pipeline.datasets.faces import Head, Listing
-from pipeline.datasets.splits import SPLITS
+from pipeline.datasets.splits import SPLITS, UNLABELLED
 from pipeline.params import Data
 
 
 def listing(data: Data) -> Listing:
-    """Every picture of every person of every split; a person follows from (seed, split, number) alone."""
+    """Every picture of every person of every split, then one of each person without a name.
+
+    A person follows from (seed, split, number) alone.
+    """
     people, pictures = data.rendered.people.model_dump(), data.rendered.images_per_person.model_dump()
     for split in SPLITS:
         for number in range(people[split]):
             identity = f"rendered/{split}{number:05d}"
             for picture in range(pictures[split]):
                 yield Head(f"{identity}/{picture:04d}", identity, split, data.seed, number, picture)
+    for number in range(data.rendered.unlabelled):
+        yield Head(f"rendered/{UNLABELLED}/{number:05d}", None, UNLABELLED, data.seed, number, 0)
 
 
 def portray(head: Head, image_size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -30,7 +35,7 @@ def portray(head: Head, image_size: int) -> tuple[np.ndarray, np.ndarray, np.nda
 @lru_cache(maxsize=1)
 def _drawing(seed: int, split: str, number: int) -> tuple[np.random.Generator, np.ndarray, list[np.ndarray]]:
     """A person's random numbers: the generator, who they are, and the attributes drawn so far."""
-    rng = np.random.default_rng([seed, SPLITS.index(split), number])
+    rng = np.random.default_rng([seed, (*SPLITS, UNLABELLED).index(split), number])
     return rng, heads.sample_identity(rng), []
 
 

@@ -11,15 +11,18 @@ from ruamel.yaml import YAML
 
 from tests.conftest import ROOT
 
-SMALL = {"people": {"train": 6, "judge": 2, "val": 2, "test": 3}}
-IMAGES = {"images_per_person": {"train": 6, "judge": 3, "val": 3, "test": 4}}
+RENDERED = {
+    "people": {"train": 6, "judge": 2, "val": 2, "test": 3},
+    "images_per_person": {"train": 6, "judge": 3, "val": 3, "test": 4},
+    "unlabelled": 0,
+}
 
 
 def project(folder: Path, **data: Any) -> Path:
     """params.yaml with a few small rendered people, and `data` changed as asked for."""
     yaml = YAML()
     params = yaml.load((ROOT / "params.yaml").read_text())
-    params["data"] |= {"image_size": 32, "shard_images": 4, "rendered": {**SMALL, **IMAGES}, **data}
+    params["data"] |= {"image_size": 32, "shard_images": 4, "rendered": RENDERED, **data}
     params["synthesize"] |= {"samples_per_subject": 2, "grid_subjects": 2, "grid_samples": 2}
     for name in ("photos", "manifests", "recordio", "unlabelled"):
         (folder / "data" / name).mkdir(parents=True, exist_ok=True)
