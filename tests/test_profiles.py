@@ -20,6 +20,8 @@ FURTHER_DEPARTURES = {
     "pretrain.matrix_learning_rate": 0.0,
     "pretrain.margin": 0.0,
     "pretrain.augment": False,
+    "data.rendered.unlabelled": 6000,
+    "train.unlabelled": 0.1,
     "train.average_images": 0,
     "train.learning_rate_schedule": "constant",
 }
