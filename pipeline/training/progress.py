@@ -91,17 +91,16 @@ class Progress(pl.Callback):
         if trainer.is_global_zero:
             seen = module.batches_done * self.batch_size
             self.add(values, seen)
-            self._show(seen)
+            self._show(seen, values)
 
-    def _show(self, seen: int) -> None:
-        said = watched(self.last)
+    def _show(self, seen: int, values: Mapping[str, float]) -> None:
         if self.bar is not None:
-            self.bar.set_postfix_str(said)
+            self.bar.set_postfix_str(watched(self.last))
             return
         (seen_then, then), now = self.shown, time.monotonic()
         rate = (seen - seen_then) / (now - then)
         left = max(0, self.images - seen) / rate / 60
-        log.info("%d of %d images, %.0f/s, %.1f min left  %s", seen, self.images, rate, left, said)
+        log.info("%d of %d images, %.0f/s, %.1f min left  %s", seen, self.images, rate, left, watched(values))
         self.shown = seen, now
 
 
