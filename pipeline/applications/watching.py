@@ -22,8 +22,8 @@ from pipeline.metrics.truth import psnr
 from pipeline.tracking import Run
 
 GALLERY = 5  # photographs that stand for a person, as in the reported evaluation; none of them is an input
-SAMPLES = 8  # of each person
-PAIRS = 128  # about as many at most: more would take time from the training
+SAMPLES = 6  # of each person
+PAIRS = 96  # about as many at most: more would take time from the training
 GRID = (6, 8)  # subjects, samples
 
 
