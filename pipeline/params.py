@@ -237,6 +237,9 @@ class Train(Section):
     )
     flip: bool = Field(description="half of the pairs are mirrored (paper: false)")
     average_images: int = Field(ge=0, description="half-life of the averaged generator, in images; 0: not averaged")
+    validate_images: int = Field(
+        ge=1, description="between two looks at the val split: points of val/*, pictures; nothing is learned from it"
+    )
     precision: Literal["32-true", "bf16-mixed"] = Field(description="arithmetic of the forward passes")
 
 

@@ -31,6 +31,7 @@ NOT_DEPS = {
     "pipeline.provenance",
     "pipeline.settings",
     "pipeline.stages",
+    "pipeline.terminal",
     "pipeline.tracking",
     "pipeline.work",
 }

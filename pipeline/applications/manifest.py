@@ -20,9 +20,9 @@ import pyarrow.parquet as pq
 from pipeline.applications.celeba import celeba_entries
 from pipeline.applications.entries import Entry, is_unicode, pass_over, spelling, unfit
 from pipeline.datasets.folders import text, visible
-from pipeline.datasets.progress import watched
 from pipeline.datasets.sources.manifest import SUFFIXES
 from pipeline.errors import UserError
+from pipeline.terminal import watched
 
 log = logging.getLogger(__name__)
 

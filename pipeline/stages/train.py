@@ -3,10 +3,8 @@
 import pytorch_lightning as pl
 
 from pipeline import paths, tracking, work
-from pipeline.applications.face_model import FaceModel
-from pipeline.datasets.contact_sheet import tiled
+from pipeline.applications.watching import Watch
 from pipeline.datasets.faces import Cut
-from pipeline.datasets.protocol import grid, protocol
 from pipeline.datasets.shards import Faces
 from pipeline.methods.build import chosen
 from pipeline.methods.recogniser import recogniser
@@ -17,7 +15,7 @@ from pipeline.training.trainer import Fit
 
 
 def run(data: Data, model: Model, pretrain: Recogniser, losses: Losses, train: Train) -> None:
-    faces = Faces(paths.FACES)
+    faces, t = Faces(paths.FACES), train
     batches = chosen(model.method).batches(faces, model, train)
     pl.seed_everything(train.seed, verbose=False)
     start = recogniser(model, data.image_size, len(batches.names))
@@ -27,16 +25,16 @@ def run(data: Data, model: Model, pretrain: Recogniser, losses: Losses, train: T
 
     sections, inputs = (data, model, pretrain, losses, train), (paths.FACES, paths.RECOGNISER)
     with tracking.run("train", *sections) as track, work.building("train", *sections, inputs=inputs) as w:
-        average = Average(method.AVERAGED, train.average_images, train.batch_size)
-        fit = Fit(w, train.images, train.batch_size, train.precision, track.log, average)
+        average = Average(method.AVERAGED, t.average_images, t.batch_size)
+        watch = Watch(faces, start, w / "grids", track)
+        fit = Fit(w, t.images, t.batch_size, t.precision, watch.record, average, watch.check, t.validate_images)
         fit.run(method, batches)
         trained = {name: average.averages.get(name, getattr(method, name)) for name in method.NETWORKS}
         facts = {"identities": len(batches.names), "source": "+".join(data.source), "model": model.model_dump()}
         weights.save(w / "model", trained, facts | {"cut": Cut.of(data)._asdict()})
 
-        people = protocol(faces, "val", 1)
-        subjects, samples = (faces.images(rows) for rows in grid(people, 6, 8))
-        track.picture("train/grid_val", tiled(FaceModel(w / "model", model).grid(subjects, samples)))
         track.metrics(paths.TRAIN_METRICS, fit.last)
-        track.curve(paths.TRAIN_CURVE)
+        track.curve(paths.TRAIN_CURVE, "train/")
+        track.curve(paths.VALIDATION_CURVE, "val/")
+        work.publish(w / "grids", paths.TRAIN_GRIDS)
         work.publish(w / "model", paths.MODEL)

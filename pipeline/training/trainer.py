@@ -15,8 +15,11 @@ from torch.utils.data import DataLoader
 from pipeline.errors import UserError
 from pipeline.settings import Settings
 from pipeline.training.average import Average
-from pipeline.training.progress import Progress
+from pipeline.training.progress import Progress, summary
 from pipeline.training.resume import Resume
+from pipeline.training.validation import Check, Validation
+
+log = logging.getLogger(__name__)
 
 TERMINATED = 143  # 128 + SIGTERM, so that DVC sees a failure
 CHECKPOINT_EVERY = 200  # batches
@@ -51,6 +54,8 @@ class Fit:
         precision: of the forward passes, as Lightning names it.
         record: called with values and images seen (tracking).
         average: an average to keep, or None.
+        check: looks at the networks while they learn, or None.
+        images_between: two looks.
     """
 
     def __init__(
@@ -61,18 +66,21 @@ class Fit:
         precision: str,
         record: Callable[[Mapping[str, float], int], None],
         average: Average | None = None,
+        check: Check | None = None,
+        images_between: int = 1,
     ) -> None:
         self.images, self.batch_size, self.precision = images, batch_size, precision
         self.progress = Progress(record, batch_size, images)
         self.stop = max(1, images // batch_size)
         self.resume = Resume(folder, CHECKPOINT_EVERY, self.stop, self.progress, average)
-        # The average is moved before the state is written.
-        self.callbacks: list[pl.Callback] = [c for c in (average, self.progress, self.resume) if c is not None]
+        look = Validation(check, images_between, self.progress, average) if check else None
+        # The average is moved, looked at and recorded before the state is written.
+        self.callbacks: list[pl.Callback] = [c for c in (average, look, self.progress, self.resume) if c is not None]
 
     @property
     def last(self) -> dict[str, float]:
         """The last value of each curve."""
-        return {name: value for _, values in self.progress.points for name, value in values.items()}
+        return self.progress.last
 
     def run(self, module: pl.LightningModule, batches: Shareable) -> None:
         """Fit the module.
@@ -87,43 +95,51 @@ class Fit:
         def make(rank: int, world: int) -> DataLoader:
             return _by_step(batches.share(rank, world), start, self.stop, settings.workers)
 
-        trainer = self._trainer(settings)
+        trainer = lightning(settings, self.batch_size, self.precision, self.callbacks)
         try:
-            trainer.fit(_channels_last(module), datamodule=_Batches(make))
+            with self.progress.display:
+                trainer.fit(channels_last(module), datamodule=Batches(make))
         except SIGTERMException:
             raise SystemExit(TERMINATED) from None
         if not trainer.is_global_zero:
             raise SystemExit(0)  # the first process alone scores and publishes
+        log.info("%s", summary(self.progress.points))
 
-    def _trainer(self, settings: Settings) -> pl.Trainer:
-        gpus = torch.cuda.device_count()
-        devices = settings.devices or max(1, gpus)
-        world = devices * settings.nodes
-        if gpus and devices > gpus:
-            raise UserError(f"FACET_DEVICES is {devices}, but there are {gpus} GPUs: set it to at most {gpus}")
-        if self.batch_size % world:
-            raise UserError(
-                f"batch_size {self.batch_size} cannot be split over {world} processes: change it in params.yaml, "
-                "or FACET_DEVICES and FACET_NODES"
-            )
-        _quiet()
-        return pl.Trainer(
-            accelerator="gpu" if gpus else "cpu",
-            devices=devices,
-            num_nodes=settings.nodes,
-            strategy=ObjectivesStrategy() if world > 1 else "auto",
-            precision=self.precision,  # type: ignore[arg-type]  # Lightning's Literal; ours is a part of it
-            max_epochs=1,
-            use_distributed_sampler=False,
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            callbacks=self.callbacks,
+
+def lightning(settings: Settings, batch_size: int, precision: str, callbacks: list[pl.Callback]) -> pl.Trainer:
+    """A Trainer for one pass over numbered steps, on the devices that the machine or the settings name.
+
+    Raises:
+        UserError: there are fewer GPUs, or the batch cannot be split over the processes.
+    """
+    gpus = torch.cuda.device_count()
+    devices = settings.devices or max(1, gpus)
+    world = devices * settings.nodes
+    if gpus and devices > gpus:
+        raise UserError(f"FACET_DEVICES is {devices}, but there are {gpus} GPUs: set it to at most {gpus}")
+    if batch_size % world:
+        raise UserError(
+            f"batch_size {batch_size} cannot be split over {world} processes: change it in params.yaml, "
+            "or FACET_DEVICES and FACET_NODES"
         )
+    _quiet()
+    return pl.Trainer(
+        accelerator="gpu" if gpus else "cpu",
+        devices=devices,
+        num_nodes=settings.nodes,
+        strategy=ObjectivesStrategy() if world > 1 else "auto",
+        precision=precision,  # type: ignore[arg-type]  # Lightning's Literal; ours is a part of it
+        max_epochs=1,
+        use_distributed_sampler=False,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        callbacks=callbacks,
+    )
 
 
-class _Batches(pl.LightningDataModule):
+class Batches(pl.LightningDataModule):
     """Makes the loader once the process knows its place among the others."""
 
     def __init__(self, make: Callable[[int, int], DataLoader]) -> None:
@@ -144,7 +160,7 @@ def _by_step(batches: Any, start: int, stop: int, workers: int) -> DataLoader:
     return DataLoader(batches, batch_size=None, sampler=range(start, stop), num_workers=ahead)
 
 
-def _channels_last(module: pl.LightningModule) -> pl.LightningModule:
+def channels_last(module: pl.LightningModule) -> pl.LightningModule:
     """Convolution weights as the images lie in memory; bf16 is several times slower otherwise."""
     return module.to(memory_format=torch.channels_last)
 

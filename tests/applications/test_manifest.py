@@ -91,7 +91,7 @@ def test_progress_is_said_in_lines_where_there_is_no_terminal(
     caplog.set_level(logging.INFO)
     make([people], tmp_path / "list.csv", celeba=False)
     assert len(caplog.records) == 1  # within ten seconds only the last
-    monkeypatch.setattr("pipeline.datasets.progress.LINE_SECONDS", 0)
+    monkeypatch.setattr("pipeline.terminal.LINE_SECONDS", 0)
     make([people], tmp_path / "list.csv", celeba=False)
     assert [record.getMessage().split(",")[0] for record in caplog.records[1:-1]] == [
         f"{number} photographs" for number in (1, 2, 3, 4)

@@ -46,7 +46,7 @@ CVAEGAN_WEIGHTS = CVAEGANLosses(
 TRAIN = Train(
     seed=0, images=800, batch_size=4, learning_rate=1e-3, matrix_learning_rate=0.0,
     learning_rate_schedule="constant", beta1=0.5, same_pairs="image", cross_every=2, recognisers="joint",
-    unlabelled=0.0, flip=False, average_images=0, precision="32-true",
+    unlabelled=0.0, flip=False, average_images=0, validate_images=400, precision="32-true",
 )  # fmt: skip
 PRETRAIN = Recogniser(
     seed=0, images=80, batch_size=4, learning_rate=1e-3, matrix_learning_rate=0.0, margin=0.25, scale=8.0, augment=False

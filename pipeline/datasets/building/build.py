@@ -16,9 +16,9 @@ from pipeline.datasets.building.merge import Rejected, merge
 from pipeline.datasets.building.parts import REJECTS, Part, Recipe
 from pipeline.datasets.building.plan import tasks
 from pipeline.datasets.faces import Listing, Reject
-from pipeline.datasets.progress import watched
 from pipeline.datasets.splits import SPLITS, UNLABELLED
 from pipeline.errors import UserError
+from pipeline.terminal import watched
 
 log = logging.getLogger(__name__)
 
