@@ -29,7 +29,7 @@ def run(data: Data, model: Model, pretrain: Recogniser, losses: Losses, train: T
     sections, inputs = (data, model, pretrain, losses, train), (paths.FACES, paths.RECOGNISER)
     with tracking.run("train", *sections) as track, work.building("train", *sections, inputs=inputs) as w:
         average = Average(("attributes", "generator"), train.average_images, train.batch_size)
-        fit = Fit(w, train.images, train.batch_size, train.precision, track.log, average)
+        fit = Fit("train", w, train.images, train.batch_size, train.precision, track.log, average)
         fit.run(method, batches)
         trained = {name: average.averages.get(name, getattr(method, name)) for name in ipgan.NETWORKS}
         facts = {"identities": len(batches.names), "source": "+".join(data.source), "model": model.model_dump()}
