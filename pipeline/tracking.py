@@ -20,6 +20,7 @@ from pydantic import BaseModel
 
 from pipeline import provenance
 from pipeline.params import Params
+from pipeline.settings import is_first
 
 if TYPE_CHECKING:  # both take seconds to import
     import wandb
@@ -38,7 +39,7 @@ def run(stage: str, *sections: BaseModel) -> Iterator["Run"]:
         stage: its name; the run's job type.
         *sections: the sections of params.yaml that the stage was handed.
     """
-    tracked = Run(_open(stage, sections)) if is_main_process() else Run(None, writes=False)
+    tracked = Run(_open(stage, sections)) if is_first() else Run(None, writes=False)
     exit_code = 1
     try:
         yield tracked
@@ -179,12 +180,6 @@ def _write(path: Path, text: str) -> None:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
-
-
-def is_main_process() -> bool:
-    """Whether this is the first of the processes that share the work (or the only one)."""
-    ranks = ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID")  # torchrun, Lightning, Lightning, Slurm
-    return all(os.environ.get(name, "0") in ("", "0") for name in ranks)
 
 
 def _open(stage: str, sections: Iterable[BaseModel]) -> "wandb.Run | None":

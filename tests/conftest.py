@@ -28,7 +28,9 @@ def seed() -> None:
 def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests start without the settings of whoever runs them."""
     for name in list(os.environ):
-        if name.startswith(("FACET_", "WANDB_", "DVC_")) and name not in ("FACET_SHARED", "FACET_REQUIRE"):
+        foreign = name.startswith(("FACET_", "WANDB_", "DVC_", "SLURM_", "TORCHELASTIC_"))
+        foreign |= name in ("RANK", "LOCAL_RANK", "NODE_RANK", "MASTER_ADDR")
+        if foreign and name not in ("FACET_SHARED", "FACET_REQUIRE"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("WANDB_MODE", "offline")
 

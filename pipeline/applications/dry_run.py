@@ -17,11 +17,11 @@ from pipeline.methods import ipgan
 from pipeline.methods.recogniser import recogniser
 from pipeline.params import Params
 from pipeline.provenance import environment
-from pipeline.settings import Settings
 from pipeline.training import cost
 from pipeline.training.average import Average
 from pipeline.training.cost import Measure
-from pipeline.training.trainer import Batches, channels_last, lightning
+from pipeline.training.devices import Processes, first_goes_on
+from pipeline.training.trainer import Batches, channels_last
 
 SECTIONS = ("data", "model", "pretrain", "losses", "train")  # what the stage is handed
 
@@ -60,14 +60,15 @@ def dry_run(params: Params) -> str:
     method = ipgan.build(p.model, p.pretrain, p.losses, t, p.data.image_size, identities, start)
     average = Average(("attributes", "generator"), t.average_images, t.batch_size)
     measure = Measure(average.averages)
-    trainer = lightning(Settings.read(), t.batch_size, t.precision, [average, measure])
+    processes = Processes.read()
+    processes.check_split("train", t.batch_size)
+    trainer = processes.trainer(t.precision, [average, measure])
 
     def batches(_: int, world: int) -> DataLoader:
         return DataLoader(Noise(params, identities, t.batch_size // world), batch_size=None)
 
     trainer.fit(channels_last(method), datamodule=Batches(batches))
-    if not trainer.is_global_zero:
-        raise SystemExit(0)
+    first_goes_on()
     facts = {
         "configuration": configuration({name: getattr(params, name) for name in SECTIONS}),
         "networks": networks(method, identities),

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.applications.face_model import device
 from pipeline.applications.judging import Court, known_attributes, visible
 from pipeline.applications.retrieval import judged_gallery, labelled
 from pipeline.datasets import heads
@@ -16,12 +15,16 @@ from pipeline.datasets.contact_sheet import tiled
 from pipeline.datasets.protocol import Protocol, grid
 from pipeline.datasets.shards import Faces
 from pipeline.datasets.true_answers import true_recombinations
-from pipeline.judges.verdict import Verdict
+from pipeline.judges.verdict import Verdict, joined
 from pipeline.metrics.attributes import MeanAttributeError, errors, unrelated_error
 from pipeline.metrics.identity import IdentityRetrieval, retrieve
 from pipeline.metrics.realism import INCEPTION_DIM, FrechetDistance, inception
 from pipeline.metrics.truth import psnr, ssim
 from pipeline.params import Synthesize
+from pipeline.training.devices import device
+from pipeline.training.spread import chunks, spread
+
+Column = dict[str, np.ndarray]  # name -> one number an output
 
 
 class Material(NamedTuple):
@@ -29,33 +32,58 @@ class Material(NamedTuple):
 
     faces: Faces  # real photographs
     people: Protocol  # of the test split
-    outputs: np.ndarray  # synthesized faces, uint8 [B, S, S, 3]
-    subject_rows: np.ndarray  # int64 [B], in `faces`
-    sample_rows: np.ndarray  # int64 [B], in `faces`
-    said: Verdict  # the judge, of `outputs`
-    real_rows: np.ndarray  # int64 [N], the gallery, then the probes
-    said_real: Verdict  # the judge, of `real_rows`
+    subject_rows: np.ndarray  # int64 [B], in `faces`: whom each synthesized face should show
+    sample_rows: np.ndarray  # int64 [B], in `faces`: and how
+    said: Verdict  # the judge, of the synthesized faces
+    said_real: Verdict  # the judge, of the photographs `people.rows`
+    truth: Column  # how near each is to the true recombination; empty where nobody knows it
+    fid: FrechetDistance | None  # between Inception's features of both; None without it
 
 
-Column = dict[str, np.ndarray]  # name -> one number an output
+class Look(NamedTuple):
+    """What a process finds in a part of the images."""
+
+    said: Verdict
+    truth: Column
+    inception: Tensor | None  # float32 [B, 2048]
 
 
-def gather(court: Court, faces: Faces, people: Protocol, synthesized: Faces) -> Material:
-    """Open everything and let the judge see it, once."""
+def gather(
+    court: Court, faces: Faces, people: Protocol, synthesized: Faces, inception_weights: Path | None
+) -> Material:
+    """Look at every image once, with all processes; the first alone returns."""
     row_of = {key: row for row, key in enumerate(faces.column("key"))}
     subject, sample = (np.array([row_of[k] for k in synthesized.column(f"{who}_key")]) for who in ("subject", "sample"))
-    outputs = synthesized.images(range(len(synthesized)))
-    real = np.concatenate([*people.gallery, *people.probes])
-    return Material(
-        faces, people, outputs, subject, sample, court.judge(outputs), real, court.judge(faces.images(real))
-    )
+    outputs, real = chunks(np.arange(len(synthesized))), chunks(people.rows)
+    features = inception(inception_weights, device()) if inception_weights else None
+    fid = FrechetDistance(INCEPTION_DIM) if inception_weights else None
+
+    def look(part: int) -> Look:
+        if part < len(outputs):
+            rows = outputs[part]
+            images = synthesized.images(rows)
+            near = distances(faces, images, subject[rows], sample[rows])
+        else:
+            images, near = faces.images(real[part - len(outputs)]), {}
+        return Look(court.judge(images), near, features(_tensor(images)).cpu() if features else None)
+
+    looks = []
+    for part, seen in enumerate(spread(look, len(outputs) + len(real))):
+        if fid is not None and seen.inception is not None:
+            fid.update(seen.inception, real=part >= len(outputs))  # and not kept: 8 KB an image
+        looks.append(seen._replace(inception=None))
+    of_outputs, of_real = looks[: len(outputs)], looks[len(outputs) :]
+    truth = {name: np.concatenate([seen.truth[name] for seen in of_outputs]) for name in of_outputs[0].truth}
+    said, said_real = (joined([seen.said for seen in some]) for some in (of_outputs, of_real))
+    return Material(faces, people, subject, sample, said, said_real, truth, fid)
 
 
 def identity(m: Material) -> tuple[dict[str, float], Column]:
     """`identity/*`: is it the subject, by nearest neighbour among real photographs."""
     shown, person_shown = labelled(m.people.gallery)
     _, person = labelled(m.people.probes)
-    among, seen = judged_gallery(m.said_real.part(0, len(shown)), person_shown), m.said_real.part(len(shown))
+    among = judged_gallery(m.said_real.part(slice(len(shown))), person_shown)
+    seen = m.said_real.part(slice(len(shown), None))
     features, found = torch.from_numpy(m.said.features), torch.from_numpy(m.said.found)
     subject, sample = _people(m, m.subject_rows), _people(m, m.sample_rows)
 
@@ -69,9 +97,11 @@ def identity(m: Material) -> tuple[dict[str, float], Column]:
 
 def attributes(court: Court, m: Material) -> tuple[dict[str, float], Column]:
     """`attributes/NAME_error` against the sample, and `_unrelated`, that of a random other real face."""
-    known = known_attributes(m.faces, m.sample_rows) or court.judge(m.faces.images(m.sample_rows)).attributes
+    place = {row: i for i, row in enumerate(m.people.rows.tolist())}
+    said_samples = m.said_real.part(np.array([place[row] for row in m.sample_rows.tolist()]))
+    known = known_attributes(m.faces, m.sample_rows) or said_samples.attributes
     found, real_found = torch.from_numpy(m.said.found), torch.from_numpy(m.said_real.found)
-    person, sample_person = _people(m, m.real_rows), _people(m, m.sample_rows)
+    person, sample_person = _people(m, m.people.rows), _people(m, m.sample_rows)
     values, columns = {}, {}
     for name, attribute in court.attributes.items():
         target, predicted = (torch.from_numpy(source[name]) for source in (known, m.said.attributes))
@@ -100,17 +130,20 @@ def true_grid(faces: Faces, people: Protocol, synthesize: Synthesize) -> np.ndar
     return tiled(rows)
 
 
+def distances(faces: Faces, outputs: np.ndarray, subject_rows: np.ndarray, sample_rows: np.ndarray) -> Column:
+    """How near outputs, uint8 [B, S, S, 3], are to the true recombinations; nothing where nobody knows those."""
+    if not faces.has("identity_vector", np.concatenate([subject_rows, sample_rows])):
+        return {}
+    images = [_tensor(x) for x in (outputs, true_recombinations(faces, subject_rows, sample_rows))]
+    return {"truth/psnr": psnr(*images).numpy(), "truth/ssim": ssim(*images).numpy()}
+
+
 def truth(m: Material) -> tuple[dict[str, float], Column]:
     """`truth/*`: against the true recombination, pixel by pixel; nothing where nobody knows it."""
-    if not m.faces.has("identity_vector", np.concatenate([m.subject_rows, m.sample_rows])):
-        return {}, {}
-    true = true_recombinations(m.faces, m.subject_rows, m.sample_rows)
-    images = [torch.from_numpy(x).permute(0, 3, 1, 2) for x in (m.outputs, true)]
-    columns = {"truth/psnr": psnr(*images).numpy(), "truth/ssim": ssim(*images).numpy()}
-    return {name: float(column.astype(np.float64).mean()) for name, column in columns.items()}, columns
+    return {name: float(column.astype(np.float64).mean()) for name, column in m.truth.items()}, m.truth
 
 
-def realism(m: Material, inception_weights: Path | None) -> dict[str, float]:
+def realism(m: Material) -> dict[str, float]:
     """`realism/fd_judge` always, `realism/fid` with Inception's weights, and the numbers of images behind both.
 
     An image in which the judge finds no face stays in the set, with the zeros that the judge gives for it.
@@ -119,14 +152,9 @@ def realism(m: Material, inception_weights: Path | None) -> dict[str, float]:
     judged.update(torch.from_numpy(m.said.features), real=False)
     judged.update(torch.from_numpy(m.said_real.features), real=True)
     values = {"realism/fd_judge": float(judged.compute())}
-    values |= {"realism/images": float(len(m.outputs)), "realism/images_real": float(len(m.real_rows))}
-    if inception_weights is not None:
-        features, fid = inception(inception_weights, device()), FrechetDistance(INCEPTION_DIM)
-        for images, real in ((m.outputs, False), (m.faces.images(m.real_rows), True)):
-            for start in range(0, len(images), 64):
-                batch = torch.from_numpy(np.ascontiguousarray(images[start : start + 64])).permute(0, 3, 1, 2)
-                fid.update(features(batch).cpu(), real=real)
-        values["realism/fid"] = float(fid.compute())
+    values |= {"realism/images": float(len(m.said.found)), "realism/images_real": float(len(m.said_real.found))}
+    if m.fid is not None:
+        values["realism/fid"] = float(m.fid.compute())
     return values
 
 
@@ -152,6 +180,11 @@ def cases(m: Material, columns: Column) -> list[dict[str, Any]]:
         {"subject": s, "sample": a, "found": bool(f), **{name: float(c[i]) for name, c in columns.items()}}
         for i, (s, a, f) in enumerate(rows)
     ]
+
+
+def _tensor(images: np.ndarray) -> Tensor:
+    """uint8 [B, S, S, 3] => uint8 [B, 3, S, S]."""
+    return torch.from_numpy(images).permute(0, 3, 1, 2)
 
 
 def _people(m: Material, rows: np.ndarray) -> Tensor:

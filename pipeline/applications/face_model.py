@@ -1,6 +1,7 @@
 """A trained model as one function: photographs of a subject and of samples in, recombinations out."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +16,8 @@ from pipeline.datasets.shards import Faces
 from pipeline.methods import ipgan
 from pipeline.params import Model
 from pipeline.training import weights
-
-BATCH = 64
-
-
-def device() -> torch.device:
-    """The accelerator, where torch knows one and it is there; else the CPU."""
-    return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+from pipeline.training.devices import device
+from pipeline.training.spread import CHUNK, chunks, spread
 
 
 class Recombiner:
@@ -39,21 +35,13 @@ class Recombiner:
     def recombine(self, subjects: np.ndarray, samples: np.ndarray) -> np.ndarray:
         """The persons of `subjects` as `samples` show theirs, row by row: uint8 [B, S, S, 3] each and out."""
         made = []
-        for start in range(0, len(subjects), BATCH):
-            part = slice(start, start + BATCH)
+        for start in range(0, len(subjects), CHUNK):
+            part = slice(start, start + CHUNK)
             x_s, x_a = (to_tensor(images[part]).to(self.device) for images in (subjects, samples))
             f_I, _ = self.networks["identity"](x_s)
             mu, _ = self.networks["attributes"](x_a)
             made.append(to_images(self.networks["generator"](f_I, mu)))
         return np.concatenate(made)
-
-    def recombine_pairs(self, faces: Faces, pairs: Sequence[Pair]) -> Iterator[np.ndarray]:
-        """One uint8 [S, S, 3] a pair, in order."""
-        for start in range(0, len(pairs), BATCH):
-            part = pairs[start : start + BATCH]
-            subjects = faces.images(pair.subject_row for pair in part)
-            samples = faces.images(pair.sample_row for pair in part)
-            yield from self.recombine(subjects, samples)
 
     def grid(self, subjects: np.ndarray, samples: np.ndarray) -> list[list[np.ndarray]]:
         """Every subject with every sample, framed by the photographs: first column subjects, first row samples."""
@@ -89,3 +77,14 @@ class FaceModel(Recombiner):
         for network in networks.values():
             network.to(device(), memory_format=torch.channels_last)
         super().__init__(networks)
+
+    def recombine_pairs(self, faces: Faces, pairs: Sequence[Pair]) -> Iterator[np.ndarray]:
+        """One uint8 [S, S, 3] a pair, in order, made by all processes; the first alone returns."""
+        parts = chunks(pairs)
+
+        def made(part: int) -> np.ndarray:
+            subjects = faces.images(pair.subject_row for pair in parts[part])
+            samples = faces.images(pair.sample_row for pair in parts[part])
+            return self.recombine(subjects, samples)
+
+        return chain.from_iterable(spread(made, len(parts)))

@@ -10,13 +10,13 @@ import pytorch_lightning as pl
 import torch
 
 from pipeline import assets
-from pipeline.applications.face_model import device
-from pipeline.applications.retrieval import top1_real
+from pipeline.applications.retrieval import GALLERY, judged, top1_real
 from pipeline.datasets import heads
 from pipeline.datasets.augmentation import attribute_augmentation
 from pipeline.datasets.labelled import LabelledBatches
 from pipeline.datasets.photographs.alignment import warp
 from pipeline.datasets.photographs.detection import yunet
+from pipeline.datasets.protocol import protocol
 from pipeline.datasets.shards import Faces
 from pipeline.judges.photographs import ANGLES, photo_judge
 from pipeline.judges.scales import outputs
@@ -28,6 +28,7 @@ from pipeline.networks import JudgeNetwork
 from pipeline.params import Data
 from pipeline.params import Judge as JudgeParams
 from pipeline.training import weights
+from pipeline.training.devices import device
 from pipeline.training.trainer import Fit
 
 PUBLISHED = ("yunet", "reidentification", "head_pose")
@@ -101,11 +102,14 @@ def visible(name: str, known: Mapping[str, np.ndarray]) -> np.ndarray:
 
 
 def scores(court: Court, faces: Faces, split: str) -> dict[str, float]:
-    """What the judge itself can do on people it does not know: the ceiling of every number it gives."""
-    values = {"judge/top1_val": top1_real(court.judge, faces, split)}
-    rows = faces.of_split(split)
+    """What the judge itself can do on people it does not know: the ceiling of every number it gives.
+
+    All processes judge where no fit came before; the first alone returns.
+    """
+    rows, people = faces.of_split(split), protocol(faces, split, GALLERY)
+    verdict = judged(court.judge, faces, rows)
+    values = {"judge/top1_val": top1_real(verdict.part(np.searchsorted(rows, people.rows)), people)}
     known = known_attributes(faces, rows)
-    verdict = court.judge(faces.images(rows))
     for name in known:
         target, found = torch.from_numpy(known[name]), torch.from_numpy(verdict.found)
         error = errors(court.attributes[name], torch.from_numpy(verdict.attributes[name]), target, found)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pipeline.applications.face_model import BATCH, Recombiner
+from pipeline.applications.face_model import Recombiner
 from pipeline.datasets.contact_sheet import tiled, write_png
 from pipeline.datasets.pairs import to_tensor
 from pipeline.datasets.protocol import EVALUATED, grid, pairs, protocol
@@ -20,6 +20,7 @@ from pipeline.datasets.true_answers import true_recombinations
 from pipeline.metrics.identity import Gallery, gallery, retrieve
 from pipeline.metrics.truth import psnr
 from pipeline.tracking import Run
+from pipeline.training.spread import CHUNK
 
 GALLERY = 5  # photographs that stand for a person, as in the reported evaluation; none of them is an input
 SAMPLES = 6  # of each person
@@ -68,7 +69,8 @@ class Watch:
         self.folder.mkdir(parents=True, exist_ok=True)
         subjects, samples = (self.faces.images(rows) for rows in self.grid_rows)
         write_png(self._picture(images), tiled(model.grid(subjects, samples)))
-        outputs = np.stack(list(model.recombine_pairs(self.faces, self.pairs)))
+        shown = ([getattr(pair, who) for pair in self.pairs] for who in ("subject_row", "sample_row"))
+        outputs = model.recombine(*map(self.faces.images, shown))
         return self._identity(outputs, model.device) | self._truth(outputs)
 
     def _identity(self, outputs: np.ndarray, device: torch.device) -> dict[str, float]:
@@ -90,7 +92,7 @@ class Watch:
     def _features(self, images: np.ndarray) -> Tensor:
         """[B, d] on the CPU."""
         device = next(self.recogniser.parameters()).device
-        parts = (to_tensor(images[start : start + BATCH]) for start in range(0, len(images), BATCH))
+        parts = (to_tensor(images[start : start + CHUNK]) for start in range(0, len(images), CHUNK))
         return torch.cat([self.recogniser(part.to(device))[0].float().cpu() for part in parts])
 
     def _truth(self, outputs: np.ndarray) -> dict[str, float]:

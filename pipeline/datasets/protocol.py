@@ -19,6 +19,11 @@ class Protocol(NamedTuple):
     gallery: list[np.ndarray]
     probes: list[np.ndarray]
 
+    @property
+    def rows(self) -> np.ndarray:
+        """All photographs: the gallery's, then the probes; int64 [N]."""
+        return np.concatenate([*self.gallery, *self.probes])
+
 
 EVALUATED = 3  # people: subject, sample and someone unrelated
 

@@ -9,19 +9,19 @@ from pipeline.params import Data, Evaluate, Judge, Synthesize
 
 
 def run(data: Data, judge: Judge, synthesize: Synthesize, evaluate: Evaluate) -> None:
-    faces = Faces(paths.FACES)
+    faces, synthesized = Faces(paths.FACES), Faces(paths.SYNTHESIZED, "dvc repro synthesize")
     people = protocol(faces, "test", evaluate.gallery, EVALUATED)
     court = judging.load(data, judge, paths.JUDGE)
     inception = assets.locate("inception").path if evaluate.inception == "on" else None
 
     sections, inputs = (data, judge, synthesize, evaluate), (paths.FACES, paths.JUDGE, paths.SYNTHESIZED)
     with tracking.run("evaluate", *sections) as track, work.building("evaluate", *sections, inputs=inputs) as w:
-        material = evaluation.gather(court, faces, people, Faces(paths.SYNTHESIZED, "dvc repro synthesize"))
+        material = evaluation.gather(court, faces, people, synthesized, inception)
         values, columns = evaluation.identity(material)
         for score in (evaluation.attributes(court, material), evaluation.truth(material)):
             values |= score[0]
             columns |= score[1]
-        values |= evaluation.realism(material, inception)
+        values |= evaluation.realism(material)
         (w / "cases").mkdir(exist_ok=True)
         write_table(w / "cases" / "cases.parquet", evaluation.cases(material, columns))
         true_grid = evaluation.true_grid(faces, people, synthesize)

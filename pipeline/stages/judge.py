@@ -13,7 +13,7 @@ def run(data: Data, judge: Judge) -> None:
 
     sections = (data, judge)
     with tracking.run("judge", *sections) as track, work.building("judge", *sections, inputs=[paths.FACES]) as w:
-        fit = Fit(w, judge.images, judge.batch_size, "bf16-mixed", track.log)
+        fit = Fit("judge", w, judge.images, judge.batch_size, "bf16-mixed", track.log)
         judging.make(data, judge, faces, fit, w / "model")
         verdicts = judging.scores(judging.load(data, judge, w / "model"), faces, "val")
 

@@ -23,7 +23,7 @@ def run(data: Data, model: Model, pretrain: Recogniser) -> None:
 
     sections = (data, model, pretrain)
     with tracking.run("pretrain", *sections) as track, work.building("pretrain", *sections, inputs=[paths.FACES]) as w:
-        fit = Fit(w, pretrain.images, pretrain.batch_size, "bf16-mixed", track.log)
+        fit = Fit("pretrain", w, pretrain.images, pretrain.batch_size, "bf16-mixed", track.log)
         fit.run(Recognition(network, pretrain, model.normalized_features), batches)
         weights.save(w / "model", {"recogniser": network}, {"identities": len(batches.names)})
 

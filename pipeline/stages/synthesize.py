@@ -16,8 +16,9 @@ def run(model: Model, synthesize: Synthesize, evaluate: Evaluate) -> None:
 
     sections, inputs = (model, synthesize, evaluate), (paths.FACES, paths.MODEL)
     with tracking.run("synthesize", *sections) as track, work.building("synthesize", *sections, inputs=inputs) as w:
+        images = network.recombine_pairs(faces, made)
         with ShardWriter(w / "faces", "synthesized") as shards:
-            for pair, image in zip(made, network.recombine_pairs(faces, made), strict=True):
+            for pair, image in zip(made, images, strict=True):
                 subject, sample = pair.subject_row, pair.sample_row
                 row = {"subject": names[subject], "sample": names[sample]}
                 row |= {"subject_key": keys[subject], "sample_key": keys[sample]}

@@ -27,7 +27,8 @@ def run(data: Data, model: Model, pretrain: Recogniser, losses: Losses, train: T
     with tracking.run("train", *sections) as track, work.building("train", *sections, inputs=inputs) as w:
         average = Average(method.AVERAGED, t.average_images, t.batch_size)
         watch = Watch(faces, start, w / "grids", track)
-        fit = Fit(w, t.images, t.batch_size, t.precision, watch.record, average, watch.check, t.validate_images)
+        look = (watch.check, t.validate_images)
+        fit = Fit("train", w, t.images, t.batch_size, t.precision, watch.record, average, *look)
         fit.run(method, batches)
         trained = {name: average.averages.get(name, getattr(method, name)) for name in method.NETWORKS}
         facts = {"identities": len(batches.names), "source": "+".join(data.source), "model": model.model_dump()}

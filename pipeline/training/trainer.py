@@ -1,20 +1,19 @@
 """Lightning's Trainer as every fit here uses it: one epoch of numbered steps, on whatever the machine has."""
 
 import logging
-import warnings
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, Self
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.strategies import DDPStrategy
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 from torch.utils.data import DataLoader
 
-from pipeline.errors import UserError
 from pipeline.settings import Settings
 from pipeline.training.average import Average
+from pipeline.training.devices import Processes, first_goes_on
 from pipeline.training.progress import Progress, summary
 from pipeline.training.resume import Resume
 from pipeline.training.validation import Check, Validation
@@ -32,23 +31,12 @@ class Shareable(Protocol):
     def share(self, rank: int, world: int) -> Self: ...
 
 
-class ObjectivesStrategy(DDPStrategy):
-    """Data parallelism for several objectives: equal weights at the start; the methods average gradients themselves.
-
-    DDP's wrapper expects one backward pass that reaches every parameter, which no method here has.
-    """
-
-    def configure_ddp(self) -> None:
-        assert self.model is not None
-        for tensor in (*self.model.parameters(), *self.model.buffers()):
-            torch.distributed.broadcast(tensor.data, src=0)
-
-
 class Fit:
     """One fit: from wherever its work folder says an earlier try got to, up to `images`.
 
     Args:
-        folder: the stage's work folder.
+        stage: its name, which its section of params.yaml has too.
+        folder: its work folder.
         images: to see in all.
         batch_size: images of a step, over all processes.
         precision: of the forward passes, as Lightning names it.
@@ -60,6 +48,7 @@ class Fit:
 
     def __init__(
         self,
+        stage: str,
         folder: Path,
         images: int,
         batch_size: int,
@@ -69,7 +58,7 @@ class Fit:
         check: Check | None = None,
         images_between: int = 1,
     ) -> None:
-        self.images, self.batch_size, self.precision = images, batch_size, precision
+        self.stage, self.images, self.batch_size, self.precision = stage, images, batch_size, precision
         self.progress = Progress(record, batch_size, images)
         self.stop = max(1, images // batch_size)
         self.resume = Resume(folder, CHECKPOINT_EVERY, self.stop, self.progress, average)
@@ -89,54 +78,22 @@ class Fit:
             UserError: the batch cannot be split over the processes.
             SystemExit: 143, after SIGTERM; 0, when done, in all processes but the first.
         """
-        settings = Settings.read()
+        processes = Processes.read()
+        processes.check_split(self.stage, self.batch_size)
+        workers = math.ceil(Settings.read().workers / processes.devices)
         start = self.resume.batches_done
 
         def make(rank: int, world: int) -> DataLoader:
-            return _by_step(batches.share(rank, world), start, self.stop, settings.workers)
+            return _by_step(batches.share(rank, world), start, self.stop, workers)
 
-        trainer = lightning(settings, self.batch_size, self.precision, self.callbacks)
+        trainer = processes.trainer(self.precision, self.callbacks)
         try:
             with self.progress.display:
                 trainer.fit(channels_last(module), datamodule=Batches(make))
         except SIGTERMException:
             raise SystemExit(TERMINATED) from None
-        if not trainer.is_global_zero:
-            raise SystemExit(0)  # the first process alone scores and publishes
+        first_goes_on()
         log.info("%s", summary(self.progress.points))
-
-
-def lightning(settings: Settings, batch_size: int, precision: str, callbacks: list[pl.Callback]) -> pl.Trainer:
-    """A Trainer for one pass over numbered steps, on the devices that the machine or the settings name.
-
-    Raises:
-        UserError: there are fewer GPUs, or the batch cannot be split over the processes.
-    """
-    gpus = torch.cuda.device_count()
-    devices = settings.devices or max(1, gpus)
-    world = devices * settings.nodes
-    if gpus and devices > gpus:
-        raise UserError(f"FACET_DEVICES is {devices}, but there are {gpus} GPUs: set it to at most {gpus}")
-    if batch_size % world:
-        raise UserError(
-            f"batch_size {batch_size} cannot be split over {world} processes: change it in params.yaml, "
-            "or FACET_DEVICES and FACET_NODES"
-        )
-    _quiet()
-    return pl.Trainer(
-        accelerator="gpu" if gpus else "cpu",
-        devices=devices,
-        num_nodes=settings.nodes,
-        strategy=ObjectivesStrategy() if world > 1 else "auto",
-        precision=precision,  # type: ignore[arg-type]  # Lightning's Literal; ours is a part of it
-        max_epochs=1,
-        use_distributed_sampler=False,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        callbacks=callbacks,
-    )
 
 
 class Batches(pl.LightningDataModule):
@@ -163,10 +120,3 @@ def _by_step(batches: Any, start: int, stop: int, workers: int) -> DataLoader:
 def channels_last(module: pl.LightningModule) -> pl.LightningModule:
     """Convolution weights as the images lie in memory; bf16 is several times slower otherwise."""
     return module.to(memory_format=torch.channels_last)
-
-
-def _quiet() -> None:
-    """Silence advice that does not apply here."""
-    for advice in (".*does not have many workers.*", ".*GPU available.*", ".*LeafSpec.*"):
-        warnings.filterwarnings("ignore", advice)
-    logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)

@@ -4,16 +4,15 @@ import numpy as np
 import pytest
 
 from pipeline.applications import evaluation
-from pipeline.applications.evaluation import Material
 from pipeline.applications.judging import Court, known_attributes
-from pipeline.applications.retrieval import top1_real
+from pipeline.applications.retrieval import judged, top1_real
 from pipeline.datasets import heads
 from pipeline.datasets.faces import Head
 from pipeline.datasets.protocol import pairs, protocol
 from pipeline.datasets.shards import Faces, ShardWriter
 from pipeline.datasets.sources.rendered import portray
 from pipeline.datasets.true_answers import true_recombinations
-from pipeline.judges.verdict import Verdict
+from pipeline.judges.verdict import Verdict, joined
 from pipeline.metrics.attributes import Attribute
 
 PEOPLE = {"val": (2, 3), "test": (5, 7)}  # and pictures of each
@@ -51,18 +50,26 @@ def court(faces):
     return Court(judge, {d.name: Attribute(d.kind, d.low, d.high) for d in heads.ATTRIBUTES})
 
 
-def material(faces, court, outputs_of):
-    people = protocol(faces, "test", 5)
-    made = pairs(people, 4)
-    subject, sample = (np.array([getattr(pair, f"{who}_row") for pair in made]) for who in ("subject", "sample"))
-    outputs = outputs_of(subject, sample)
-    real = np.concatenate([*people.gallery, *people.probes])
-    said_real = court.judge(faces.images(real))
-    return Material(faces, people, outputs, subject, sample, court.judge(outputs), real, said_real)
+@pytest.fixture
+def material(faces, court, tmp_path):
+    """Of outputs that a function makes of subject and sample rows."""
+
+    def made(outputs_of):
+        people = protocol(faces, "test", 5)
+        wanted, keys = pairs(people, 4), faces.column("key")
+        outputs = outputs_of(*(np.array([pair[column] for pair in wanted]) for column in (2, 3)))
+        with ShardWriter(tmp_path / "outputs", "outputs") as writer:
+            for i, pair in enumerate(wanted):
+                row = {"subject_key": keys[pair.subject_row], "sample_key": keys[pair.sample_row]}
+                writer.add(str(i), outputs[i], row)
+            writer.close()
+        return evaluation.gather(court, faces, people, Faces(tmp_path / "outputs"), None)
+
+    return made
 
 
-def test_the_subject_himself_is_always_found_and_never_taken_for_the_sample(faces, court):
-    values, columns = evaluation.identity(material(faces, court, lambda subject, _: faces.images(subject)))
+def test_the_subject_himself_is_always_found_and_never_taken_for_the_sample(faces, material):
+    values, columns = evaluation.identity(material(lambda subject, _: faces.images(subject)))
     assert values["identity/top1"] == values["identity/top1_real"] == 1
     assert values["identity/top1_sample"] == 0
     assert values["identity/cosine_subject"] == pytest.approx(1)
@@ -70,8 +77,8 @@ def test_the_subject_himself_is_always_found_and_never_taken_for_the_sample(face
     assert all(len(column) == 20 for column in columns.values())
 
 
-def test_the_sample_given_back_is_no_swap_but_follows_every_attribute(faces, court):
-    m = material(faces, court, lambda _, sample: faces.images(sample))
+def test_the_sample_given_back_is_no_swap_but_follows_every_attribute(faces, court, material):
+    m = material(lambda _, sample: faces.images(sample))
     values, _ = evaluation.identity(m)
     assert (values["identity/top1"], values["identity/top1_sample"]) == (0, 1)
     values, _ = evaluation.attributes(court, m)
@@ -80,8 +87,8 @@ def test_the_sample_given_back_is_no_swap_but_follows_every_attribute(faces, cou
         assert values[f"attributes/{d.name}_error_unrelated"] > 0
 
 
-def test_an_image_without_a_face_is_a_failure_not_a_dropped_row(faces, court):
-    m = material(faces, court, lambda subject, _: np.zeros((len(subject), 32, 32, 3), np.uint8))
+def test_an_image_without_a_face_is_a_failure_not_a_dropped_row(court, material):
+    m = material(lambda subject, _: np.zeros((len(subject), 32, 32, 3), np.uint8))
     values, _ = evaluation.identity(m)
     assert values["identity/top1"] == 0
     values, _ = evaluation.attributes(court, m)
@@ -89,16 +96,36 @@ def test_an_image_without_a_face_is_a_failure_not_a_dropped_row(faces, court):
     assert values["attributes/yaw_error"] == pytest.approx(high - low)
 
 
-def test_the_true_recombination_has_no_distance_to_the_truth(faces, court):
+def test_the_true_recombination_has_no_distance_to_the_truth(faces, material):
     def truth(subject, sample):
         return true_recombinations(faces, subject, sample)
 
-    values, _ = evaluation.truth(material(faces, court, truth))
+    values, _ = evaluation.truth(material(truth))
     assert values["truth/ssim"] == pytest.approx(1)
     assert values["truth/psnr"] > 60
-    wrong, _ = evaluation.truth(material(faces, court, lambda _, sample: faces.images(sample)))
+    wrong, _ = evaluation.truth(material(lambda _, sample: faces.images(sample)))
     assert wrong["truth/ssim"] < 0.95
 
 
 def test_a_judge_that_knows_everybody_scores_one_on_real_images(faces, court):
-    assert top1_real(court.judge, faces, "test", 5) == 1
+    people = protocol(faces, "test", 5)
+    assert top1_real(judged(court.judge, faces, people.rows), people) == 1
+
+
+def test_attributes_that_nobody_knows_are_those_that_the_judge_sees_in_the_sample(faces, court, material, monkeypatch):
+    """As with photographs: the sample given back has no error there either."""
+    monkeypatch.setattr(Faces, "has", lambda self, name, rows: False)
+    m = material(lambda _, sample: faces.images(sample))
+    values, _ = evaluation.attributes(court, m)
+    assert m.truth == {}
+    assert values["attributes/yaw_error"] == 0
+    assert values["attributes/yaw_error_unrelated"] > 0
+
+
+def test_the_order_of_images_outlives_the_chunks_they_are_judged_in(faces, court):
+    rows = np.random.default_rng(0).integers(len(faces), size=150)
+    said, whole = judged(court.judge, faces, rows), court.judge(faces.images(rows))
+    assert np.array_equal(said.features, whole.features)
+    assert np.array_equal(said.attributes["yaw"], whole.attributes["yaw"])
+    halves = joined([said.part(slice(70)), said.part(slice(70, None))])
+    assert np.array_equal(halves.features, whole.features)

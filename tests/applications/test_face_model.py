@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.applications.face_model import BATCH, FaceModel
+from pipeline.applications.face_model import FaceModel
 from pipeline.datasets.pairs import to_images, to_tensor
 from pipeline.methods import ipgan
 from pipeline.params import Model
 from pipeline.training import weights
+from pipeline.training.spread import CHUNK
 from pipeline.training.weights import WeightsError
 
 CUT = {"image_size": 32, "margin": 0.0, "choose": "largest"}
@@ -41,9 +42,9 @@ def test_the_person_comes_from_the_subject_and_z_from_the_samples_mean(folder):
 
 def test_more_than_a_batch_keeps_its_order(folder):
     model = FaceModel(folder)
-    subjects, samples = images(BATCH + 3, 0), images(BATCH + 3, 1)
+    subjects, samples = images(CHUNK + 3, 0), images(CHUNK + 3, 1)
     made = model.recombine(subjects, samples)
-    assert len(made) == BATCH + 3
+    assert len(made) == CHUNK + 3
     last = model.recombine(subjects[-1:], samples[-1:])[0]
     assert np.abs(made[-1].astype(int) - last).max() <= 1  # another batch size may round another way
 

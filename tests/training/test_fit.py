@@ -45,7 +45,8 @@ def fit(folder, batches, average=None):
     torch.manual_seed(0)
     module = ours()
     points = []
-    job = Fit(folder, STEPS * SIZE, SIZE, "32-true", lambda values, images: points.append((images, values)), average)
+    record = lambda values, images: points.append((images, values))  # noqa: E731
+    job = Fit("train", folder, STEPS * SIZE, SIZE, "32-true", record, average)
     job.resume.every = 2
     job.run(module, batches)
     return module, points, job

@@ -1,0 +1,157 @@
+"""Where a stage runs: its processes, a GPU each where there are some, on one machine or several.
+
+Every process runs the same command. Lightning starts those of a machine, or finds them started by torchrun or SLURM.
+They share a fit (trainer.py) or other work (spread.py) once; then the first goes on alone.
+"""
+
+import logging
+import os
+import warnings
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple, Self
+
+import pytorch_lightning as pl
+import torch
+from lightning_fabric import Fabric
+from pytorch_lightning.plugins.environments import (
+    ClusterEnvironment,
+    LightningEnvironment,
+    SLURMEnvironment,
+    TorchElasticEnvironment,
+)
+from pytorch_lightning.strategies import DDPStrategy
+from torch import distributed
+
+from pipeline.errors import UserError
+from pipeline.settings import Settings, launched, local_rank
+
+_left = False  # whether the other processes have left this one
+
+
+class ObjectivesStrategy(DDPStrategy):
+    """Data parallelism for several objectives: equal weights at the start; the methods average gradients themselves.
+
+    DDP's wrapper expects one backward pass that reaches every parameter, which no method here has.
+    """
+
+    def configure_ddp(self) -> None:
+        assert self.model is not None
+        for tensor in (*self.model.parameters(), *self.model.buffers()):
+            distributed.broadcast(tensor.data, src=0)
+
+
+class Processes(NamedTuple):
+    """Those that share a stage."""
+
+    accelerator: Literal["gpu", "cpu"]
+    devices: int  # of a machine
+    nodes: int  # machines
+
+    @classmethod
+    def read(cls) -> Self:
+        """As the environment says: all GPUs of this machine if it says nothing, or one process on the CPU.
+
+        Raises:
+            UserError: there are fewer GPUs, or nothing says where the other machines are.
+        """
+        settings, gpus = Settings.read(), torch.cuda.device_count()
+        devices = settings.devices or max(1, gpus)
+        if gpus and devices > gpus:
+            raise UserError(
+                f"{devices} processes of this machine want a GPU each and see {gpus}: set FACET_DEVICES (or what "
+                f"torchrun or SLURM start) to at most {gpus}, or let every process see all GPUs"
+            )
+        if settings.nodes > 1 and launched() is None and not os.environ.get("MASTER_ADDR"):
+            raise UserError(
+                f"FACET_NODES is {settings.nodes}: set MASTER_ADDR, MASTER_PORT and NODE_RANK on every machine, "
+                "or start the stage with torchrun or srun, which do so"
+            )
+        return cls("gpu" if gpus else "cpu", devices, settings.nodes)
+
+    @property
+    def world(self) -> int:
+        """How many there are."""
+        return self.devices * self.nodes
+
+    def check_split(self, section: str, batch_size: int) -> None:
+        """See that each gets as much of a batch.
+
+        Args:
+            section: of params.yaml, which names the size.
+            batch_size: images of a step, over all processes.
+
+        Raises:
+            UserError: it cannot be.
+        """
+        if batch_size % self.world:
+            raise UserError(
+                f"{section}.batch_size {batch_size} cannot be split over {self.world} processes: change it in "
+                "params.yaml, or FACET_DEVICES and FACET_NODES"
+            )
+
+    def trainer(self, precision: Any, callbacks: Sequence[pl.Callback]) -> pl.Trainer:
+        """Lightning's Trainer of one epoch over them, which writes nothing by itself."""
+        _quiet()
+        return pl.Trainer(
+            **self._arguments(),
+            strategy=ObjectivesStrategy() if self.world > 1 else "auto",
+            precision=precision,
+            max_epochs=1,
+            use_distributed_sampler=False,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            callbacks=list(callbacks),
+        )
+
+    def launch(self) -> None:
+        """Start those that are missing and connect all."""
+        _quiet()
+        Fabric(**self._arguments(), strategy="ddp").launch()
+
+    def _arguments(self) -> dict[str, Any]:
+        """What Trainer and Fabric call the same."""
+        started = launched()
+        environment: ClusterEnvironment = LightningEnvironment()
+        if started:  # not left to Lightning, which takes any SLURM job of one task for one whose tasks SLURM starts
+            environment = TorchElasticEnvironment() if started.by == "torchrun" else SLURMEnvironment(False)
+        counts = {"devices": self.devices, "num_nodes": self.nodes}
+        return {"accelerator": self.accelerator, "plugins": [environment], **counts}
+
+
+def first_goes_on() -> None:
+    """All processes but the first leave, with exit code 0: the first alone scores and writes.
+
+    Raises:
+        SystemExit: in the others.
+    """
+    global _left
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return
+    rank = distributed.get_rank()
+    distributed.destroy_process_group()  # or metrics of the first would wait for the others
+    if rank:
+        raise SystemExit(0)
+    _left = True
+
+
+def alone() -> bool:
+    """Whether nobody shares this process's work: there is one process, or the others have left."""
+    return _left or Processes.read().world == 1
+
+
+def device() -> torch.device:
+    """This process's accelerator, where torch knows one and it is there; else the CPU."""
+    found = torch.accelerator.current_accelerator(check_available=True)
+    if found is None:
+        return torch.device("cpu")
+    return torch.device(found.type, local_rank()) if found.type == "cuda" else found
+
+
+def _quiet() -> None:
+    """Silence advice that does not apply here."""
+    for advice in (".*does not have many workers.*", ".*GPU available.*", ".*LeafSpec.*"):
+        warnings.filterwarnings("ignore", advice)
+    for name in ("pytorch_lightning.utilities.rank_zero", "lightning_fabric.utilities"):
+        logging.getLogger(name).setLevel(logging.WARNING)

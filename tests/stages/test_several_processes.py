@@ -1,0 +1,175 @@
+"""The stages over several processes, on one machine and as if on two: the same results, written and logged once."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from tests.conftest import ROOT
+from tests.datasets.building.projects import project
+from tests.training.test_data_parallel import free_port
+
+pytestmark = pytest.mark.slow
+
+# 12 people with 11 samples each: 132 recombinations, which are two whole chunks and four images.
+PEOPLE = {"people": {"train": 6, "judge": 6, "val": 3, "test": 12}}
+PICTURES = {"images_per_person": {"train": 4, "judge": 4, "val": 4, "test": 7}}
+TINY = {
+    "model": {"identity_dim": 8, "attribute_dim": 4, "width": 8, "style_dim": 8},
+    "pretrain": {"images": 32, "batch_size": 8},
+    "judge": {"images": 32, "batch_size": 8, "width": 8, "features_dim": 16},
+    "train": {"images": 40, "batch_size": 8, "average_images": 16},
+    "synthesize": {"samples_per_subject": 11, "grid_subjects": 3, "grid_samples": 3},
+}
+
+
+def environment(**variables):
+    """Of a process on the CPU with one thread, so that the order of sums is the same everywhere."""
+    return {
+        "PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "PYTHONPATH": str(ROOT),
+        "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", "WANDB_MODE": "offline", **variables,
+    }  # fmt: skip
+
+
+def run(folder, stage, **variables):
+    """Exit code and what was said."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline", stage], cwd=folder, env=environment(**variables),
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    return done.returncode, done.stderr
+
+
+def run_together(folder, commands):
+    """Exit code and what was said, of each of these commands with their variables, run at once."""
+    started = [
+        subprocess.Popen(
+            [sys.executable, *command], cwd=folder, env=environment(**variables),
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        )
+        for command, variables in commands
+    ]  # fmt: skip
+    said = [process.communicate(timeout=300)[1] for process in started]
+    return [(process.returncode, text) for process, text in zip(started, said, strict=True)]
+
+
+def on_two_machines(folder, stage):
+    """Torchrun as it is called on either of two machines, which see the same folder."""
+    where = ["--nnodes", "2", "--nproc-per-node", "1", "--master-addr", "127.0.0.1", "--master-port", str(free_port())]
+    run_module = ["-m", "torch.distributed.run", *where, "--node-rank"]
+    return run_together(folder, [([*run_module, node, "-m", "pipeline", stage], {}) for node in ("0", "1")])
+
+
+def in_slurm(folder, stage):
+    """The variables that srun gives to two tasks on two machines."""
+    job = {"SLURM_JOB_ID": "7", "SLURM_JOB_NAME": "facet", "SLURM_NTASKS": "2", "SLURM_NNODES": "2"}
+    job |= {"SLURM_NTASKS_PER_NODE": "1", "SLURM_LOCALID": "0"}
+    job |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    tasks = [job | {"SLURM_PROCID": task, "SLURM_NODEID": task} for task in ("0", "1")]
+    return run_together(folder, [(["-m", "pipeline", stage], task) for task in tasks])
+
+
+def files(folder, *places):
+    found = (path for place in places for path in (folder / place).rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
+
+
+def runs(folder):
+    return sorted(path.name for path in (folder / "wandb").glob("offline-run-*"))
+
+
+def copied(folder, place):
+    return Path(shutil.copytree(folder, place, ignore=shutil.ignore_patterns("wandb", ".facet")))
+
+
+@pytest.fixture(scope="module")
+def pretrained(tmp_path_factory):
+    """A project up to `train`, by one process."""
+    folder = project(tmp_path_factory.mktemp("pretrained"), shard_images=16, rendered=PEOPLE | PICTURES)
+    yaml = YAML()
+    params = yaml.load((folder / "params.yaml").read_text())
+    for section, values in TINY.items():
+        params[section] |= values
+    yaml.dump(params, folder / "params.yaml")
+    for stage in ("prepare", "pretrain", "judge"):
+        code, said = run(folder, stage, FACET_DEVICES="1", FACET_WORKERS="1")
+        assert code == 0, said
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(pretrained, tmp_path_factory):
+    """The project after `train`, by two processes of one machine."""
+    folder = copied(pretrained, tmp_path_factory.mktemp("trained") / "project")
+    code, said = run(folder, "train", FACET_DEVICES="2")
+    assert code == 0, said
+    assert len(said.splitlines()) == 5  # a line a step, said once
+    assert len(runs(folder)) == 1
+    return folder
+
+
+@pytest.fixture(scope="module")
+def evaluated(trained, tmp_path_factory):
+    """The project after `synthesize` and `evaluate`, by one process."""
+    folder = copied(trained, tmp_path_factory.mktemp("evaluated") / "project")
+    for stage in ("synthesize", "evaluate"):
+        code, said = run(folder, stage, FACET_DEVICES="1")
+        assert code == 0, said
+    return folder
+
+
+def test_two_machines_train_as_two_processes_of_one_do(pretrained, trained, tmp_path):
+    folder = copied(pretrained, tmp_path / "project")
+    (code, said), (code_second, said_second) = on_two_machines(folder, "train")
+    assert (code, code_second) == (0, 0), said + said_second
+    assert len(said.splitlines()) == 5
+    assert said_second == ""
+    assert files(folder, "models", "results") == files(trained, "models", "results")
+    assert len(runs(folder)) == 1
+    assert files(folder, ".facet") == {}
+
+
+@pytest.mark.parametrize("where", [on_two_machines, in_slurm])
+def test_synthesize_gives_the_same_bytes_on_two_machines(trained, evaluated, tmp_path, where):
+    folder = copied(trained, tmp_path / "project")
+    assert where(folder, "synthesize") == [(0, ""), (0, "")]
+    assert files(folder, "results/synthesize") == files(evaluated, "results/synthesize")
+    assert len(runs(folder)) == 1
+
+
+def test_synthesize_and_evaluate_give_the_same_bytes_on_two_processes(trained, evaluated, tmp_path):
+    folder = copied(trained, tmp_path / "project")
+    # As in a SLURM job of one task, whose other processes are ours to start.
+    job = {"SLURM_JOB_ID": "7", "SLURM_JOB_NAME": "facet", "SLURM_NTASKS": "1", "SLURM_PROCID": "0"}
+    for stage in ("synthesize", "evaluate"):
+        code, said = run(folder, stage, FACET_DEVICES="2", **job)
+        assert code == 0, said
+        assert said.count("few for") == (stage == "evaluate")  # a warning, said once
+    written = files(folder, "results/synthesize", "results/evaluate")
+    assert written == files(evaluated, "results/synthesize", "results/evaluate")
+    assert "results/synthesize/faces/index.parquet" in written
+    assert "results/evaluate/metrics.json" in written
+    assert len(runs(folder)) == 2
+
+
+@pytest.mark.parametrize("stage", ["pretrain", "judge"])
+def test_recognisers_learn_on_two_processes_what_they_learn_on_one(pretrained, tmp_path, stage):
+    folder = copied(pretrained, tmp_path / "project")
+    code, said = run(folder, stage, FACET_DEVICES="2")
+    assert code == 0, said
+    assert len(runs(folder)) == 1
+    curves = [place / "results" / stage / "plots/curve.csv" for place in (pretrained, folder)]
+    one, two = ([float(value) for value in curve.read_text().splitlines()[1].split(",")] for curve in curves)
+    assert two == pytest.approx(one, rel=1e-2)
+
+
+def test_a_batch_that_cannot_be_split_is_refused_by_its_name(pretrained, tmp_path):
+    folder = copied(pretrained, tmp_path / "project")
+    code, said = run(folder, "train", FACET_DEVICES="3")
+    assert code == 1
+    assert said.startswith("train.batch_size 8 cannot be split over 3 processes: change it in params.yaml")
+    assert len(said.splitlines()) == 1
