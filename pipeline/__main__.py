@@ -13,10 +13,13 @@ from pipeline import paths, stages
 from pipeline.errors import UserError
 from pipeline.memory import keep_memory
 from pipeline.params import load_params
+from pipeline.settings import is_first
 
 
 def run_stage(name: str) -> None:
     """Run one stage, handing it the sections of params.yaml that its signature names."""
+    if name in stages.UNSHARED and not is_first():
+        return
     params = load_params()
     if params.evaluate.inception == "on":
         importlib.import_module("pipeline.assets").locate("inception")  # rather now than after hours of training

@@ -32,6 +32,14 @@ def test_an_unknown_command_is_refused_with_the_known_ones(tmp_path):
     assert "Traceback" not in done.stderr
 
 
+def test_a_stage_that_nothing_is_shared_in_is_left_to_the_first_process(tmp_path):
+    assert run(tmp_path, "report").returncode != 0  # there are no params
+    env = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"], "SLURM_PROCID": "1"}
+    command = [sys.executable, "-m", "pipeline", "report"]
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr, list(tmp_path.iterdir())) == (0, "", [])
+
+
 def test_fid_without_its_weights_is_refused_before_the_first_stage_does_anything(tmp_path):
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     params["evaluate"]["inception"] = "on"

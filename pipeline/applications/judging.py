@@ -27,6 +27,7 @@ from pipeline.metrics.attributes import Attribute, errors, mean_error
 from pipeline.networks import JudgeNetwork
 from pipeline.params import Data
 from pipeline.params import Judge as JudgeParams
+from pipeline.settings import is_first
 from pipeline.training import weights
 from pipeline.training.devices import device
 from pipeline.training.trainer import Fit
@@ -42,9 +43,10 @@ def make(data: Data, judge: JudgeParams, faces: Faces, fit: Fit, folder: Path) -
         AssetError: a published network is missing or damaged.
     """
     if data.source != ("rendered",):
-        folder.mkdir(parents=True, exist_ok=True)
         record = {name: [f._asdict() for f in assets.ASSETS[name].files] for name in PUBLISHED if assets.locate(name)}
-        (folder / "published.json").write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
+        if is_first():  # no fit tells the processes apart here
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "published.json").write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
         return
     augment = attribute_augmentation(data.image_size) if judge.augment else None
     batches = LabelledBatches(faces, faces.of_split("judge"), judge.batch_size, judge.seed, augment)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from pipeline.applications import evaluation
 from pipeline.applications.judging import Court, known_attributes
@@ -54,7 +55,7 @@ def court(faces):
 def material(faces, court, tmp_path):
     """Of outputs that a function makes of subject and sample rows."""
 
-    def made(outputs_of):
+    def made(outputs_of, inception=None):
         people = protocol(faces, "test", 5)
         wanted, keys = pairs(people, 4), faces.column("key")
         outputs = outputs_of(*(np.array([pair[column] for pair in wanted]) for column in (2, 3)))
@@ -63,7 +64,7 @@ def material(faces, court, tmp_path):
                 row = {"subject_key": keys[pair.subject_row], "sample_key": keys[pair.sample_row]}
                 writer.add(str(i), outputs[i], row)
             writer.close()
-        return evaluation.gather(court, faces, people, Faces(tmp_path / "outputs"), None)
+        return evaluation.gather(court, faces, people, Faces(tmp_path / "outputs"), inception)
 
     return made
 
@@ -120,6 +121,19 @@ def test_attributes_that_nobody_knows_are_those_that_the_judge_sees_in_the_sampl
     assert m.truth == {}
     assert values["attributes/yaw_error"] == 0
     assert values["attributes/yaw_error_unrelated"] > 0
+
+
+def test_inception_sees_every_output_and_every_photograph_once(faces, material, tmp_path):
+    class Brightness(torch.nn.Module):
+        def forward(self, images: torch.Tensor, return_features: bool) -> torch.Tensor:
+            return images.float().mean(dim=[1, 2, 3])[:, None].expand(-1, 2048)
+
+    torch.jit.script(Brightness()).save(str(tmp_path / "inception.pt"))
+    m = material(lambda subject, _: faces.images(subject), tmp_path / "inception.pt")
+    photographs = faces.images(m.people.rows)
+    assert m.fid.count.tolist() == [len(m.subject_rows), len(photographs)]
+    sums = [images.mean((1, 2, 3)).sum() for images in (faces.images(m.subject_rows), photographs)]
+    assert m.fid.total[:, 0].tolist() == pytest.approx(sums)
 
 
 def test_the_order_of_images_outlives_the_chunks_they_are_judged_in(faces, court):
