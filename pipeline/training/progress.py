@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 # Of all that is logged, what a person watches, in this order: does it reconstruct, does it swap, does z stay small.
 WATCHED = ("L_GR_same", "L_GR_cross", "L_GC", "L_KL", "loss", "top1", "own_subject", "own_sample", "psnr")
-BAR = "{percentage:3.0f}% {bar} {n_fmt} of {total_fmt} images, {rate_noinv_fmt}, {remaining} left{postfix}"
+BAR = "{percentage:3.0f}% {bar:8} {n_fmt}/{total_fmt}, {rate_noinv_fmt}, {remaining} left{postfix}"
 
 
 class Progress(pl.Callback):
