@@ -25,6 +25,7 @@ class Settings(BaseModel):
     workers: int = Field(default_factory=_cores, ge=0, description="processes of this machine that prepare data")
     scheduler: str | None = Field(None, description="address of a Dask scheduler whose workers prepare data")
     work: Path = Field(Path(".facet/work"), description="where stages build before they publish")
+    checkpoint_images: int = Field(6400, ge=1, description="images between two checkpoints of a fit, at least")
 
     @classmethod
     def read(cls) -> Self:
@@ -39,3 +40,9 @@ class Settings(BaseModel):
         except ValidationError as error:
             lines = [f"FACET_{str(e['loc'][0]).upper()}: {e['msg']} (got {e['input']!r})" for e in error.errors()]
             raise UserError("\n".join(lines)) from None
+
+
+def is_main_process() -> bool:
+    """Whether this is the first of the processes that share the work (or the only one)."""
+    ranks = ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID")  # torchrun, Lightning, Lightning, Slurm
+    return all(os.environ.get(name, "0") in ("", "0") for name in ranks)

@@ -27,7 +27,7 @@ def run(data: Data, model: Model, pretrain: Recogniser, losses: Losses, train: T
     method = ipgan.build(model, pretrain, losses, train, data.image_size, len(batches.names), start)
 
     sections, inputs = (data, model, pretrain, losses, train), (paths.FACES, paths.RECOGNISER)
-    with tracking.run("train", *sections) as track, work.building("train", *sections, inputs=inputs) as w:
+    with work.building("train", *sections, inputs=inputs) as w, tracking.run("train", *sections, folder=w) as track:
         average = Average(("attributes", "generator"), train.average_images, train.batch_size)
         fit = Fit(w, train.images, train.batch_size, train.precision, track.log, average)
         fit.run(method, batches)

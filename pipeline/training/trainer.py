@@ -1,28 +1,30 @@
 """Lightning's Trainer as every fit here uses it: one epoch of numbered steps, on whatever the machine has."""
 
 import logging
+import signal
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, Self
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.strategies import DDPStrategy
-from pytorch_lightning.utilities.exceptions import SIGTERMException
 from torch.utils.data import DataLoader
 
+from pipeline import stopping
 from pipeline.errors import UserError
-from pipeline.settings import Settings
+from pipeline.settings import Settings, is_main_process
 from pipeline.training.average import Average
-from pipeline.training.progress import Progress, summary
+from pipeline.training.ending import Ending
+from pipeline.training.failures import explained
+from pipeline.training.finite import Finite, NotFiniteError
+from pipeline.training.progress import Progress, Record, summary
+from pipeline.training.ranks import Ranks
 from pipeline.training.resume import Resume
 from pipeline.training.validation import Check, Validation
 
 log = logging.getLogger(__name__)
-
-TERMINATED = 143  # 128 + SIGTERM, so that DVC sees a failure
-CHECKPOINT_EVERY = 200  # batches
 
 
 class Shareable(Protocol):
@@ -64,7 +66,7 @@ class Fit:
         images: int,
         batch_size: int,
         precision: str,
-        record: Callable[[Mapping[str, float], int], None],
+        record: Record,
         average: Average | None = None,
         check: Check | None = None,
         images_between: int = 1,
@@ -72,10 +74,15 @@ class Fit:
         self.images, self.batch_size, self.precision = images, batch_size, precision
         self.progress = Progress(record, batch_size, images)
         self.stop = max(1, images // batch_size)
-        self.resume = Resume(folder, CHECKPOINT_EVERY, self.stop, self.progress, average)
+        self.section = folder.parent.name  # a work folder is STAGE/FINGERPRINT
+        self.average, self.resume = average, Resume(folder, self.progress, average)
+        self.finite = Finite(self.progress.every, batch_size)
+        every = max(1, Settings.read().checkpoint_images // batch_size)
+        self.ending = Ending(self.resume, self.finite, every, self.stop)
         look = Validation(check, images_between, self.progress, average) if check else None
-        # The average is moved, looked at and recorded before the state is written.
-        self.callbacks: list[pl.Callback] = [c for c in (average, look, self.progress, self.resume) if c is not None]
+        # What was learned is averaged, found finite, looked at and recorded before the state is written.
+        callbacks = (average, self.resume, self.finite, look, self.progress, self.ending)
+        self.callbacks: list[pl.Callback] = [c for c in callbacks if c is not None]
 
     @property
     def last(self) -> dict[str, float]:
@@ -86,9 +93,26 @@ class Fit:
         """Fit the module.
 
         Raises:
-            UserError: the batch cannot be split over the processes.
-            SystemExit: 143, after SIGTERM; 0, when done, in all processes but the first.
+            UserError: the batch cannot be split over the processes; a term is not finite; memory is short; another
+                process died.
+            SystemExit: 128 + the signal's number, after SIGTERM or SIGINT; 0, when done or stopped, in all processes
+                but the first.
         """
+        channels_last(module)
+        if self.resume.batches_done >= self.stop:  # the fit was done, and what followed was stopped
+            self._restore(module)
+        else:
+            self._fit(module, batches)
+        log.info("%s", summary(self.progress.points))
+
+    def _restore(self, module: pl.LightningModule) -> None:
+        if not is_main_process():
+            raise SystemExit(0)
+        if self.average is not None:
+            self.average.on_train_start(None, module)
+        self.resume.restore(module, [], Ranks())
+
+    def _fit(self, module: pl.LightningModule, batches: Shareable) -> None:
         settings = Settings.read()
         start = self.resume.batches_done
 
@@ -96,14 +120,26 @@ class Fit:
             return _by_step(batches.share(rank, world), start, self.stop, settings.workers)
 
         trainer = lightning(settings, self.batch_size, self.precision, self.callbacks)
-        try:
-            with self.progress.display:
-                trainer.fit(channels_last(module), datamodule=Batches(make))
-        except SIGTERMException:
-            raise SystemExit(TERMINATED) from None
+        with stopping.deferred() as self.ending.asked, self.progress.display:
+            try:
+                trainer.fit(module, datamodule=Batches(make))
+            except NotFiniteError:
+                if trainer.is_global_zero:
+                    raise
+                raise SystemExit(0) from None  # the first process alone speaks for all
+            except Exception as error:
+                started = getattr(trainer.strategy.launcher, "procs", [])
+                sentence = explained(error, trainer.world_size, started, self.section, self.batch_size)
+                if sentence is None:
+                    raise
+                raise sentence from None
+            number = self.ending.signal or self.ending.asked()
         if not trainer.is_global_zero:
-            raise SystemExit(0)  # the first process alone scores and publishes
-        log.info("%s", summary(self.progress.points))
+            raise SystemExit(0)  # the first process alone scores and publishes, and has an exit code to give
+        if number:
+            name, seen = signal.Signals(number).name, self.finite.kept
+            log.info("%s: stopped after %d of %d images; the same command goes on from there", name, seen, self.images)
+            raise SystemExit(128 + number)
 
 
 def lightning(settings: Settings, batch_size: int, precision: str, callbacks: list[pl.Callback]) -> pl.Trainer:
