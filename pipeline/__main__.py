@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pipeline
-from pipeline import paths, stages
+from pipeline import paths, stages, stopping
 from pipeline.errors import UserError
 from pipeline.memory import keep_memory
 from pipeline.params import load_params
@@ -116,10 +116,11 @@ def parser() -> argparse.ArgumentParser:
 
 def main() -> int:
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    logging.getLogger("pipeline").setLevel(logging.INFO)
+    logging.getLogger("pipeline").setLevel(logging.INFO if is_first() else logging.WARNING)
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     keep_memory()
     arguments = parser().parse_args()
+    stopping.watch()
     try:
         arguments.run(arguments)
     except UserError as error:

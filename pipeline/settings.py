@@ -25,6 +25,7 @@ class Settings(BaseModel):
     workers: int = Field(default_factory=_cores, ge=0, description="processes of this machine that prepare data")
     scheduler: str | None = Field(None, description="address of a Dask scheduler whose workers prepare data")
     work: Path = Field(Path(".facet/work"), description="where stages build before they publish")
+    checkpoint_images: int = Field(6400, ge=1, description="images between two checkpoints of a fit, at least")
 
     @classmethod
     def read(cls) -> Self:

@@ -6,10 +6,12 @@ server costs `CONNECT_SECONDS`, and then the same happens. The environment decid
 WANDB_MODE, WANDB_PROJECT, WANDB_DIR, and all else that W&B reads.
 """
 
+import hashlib
 import json
 import logging
 import math
 import os
+import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +21,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from pipeline import provenance
-from pipeline.params import Params
+from pipeline.origin import section_name
 from pipeline.settings import is_first
 
 if TYPE_CHECKING:  # both take seconds to import
@@ -28,18 +30,20 @@ if TYPE_CHECKING:  # both take seconds to import
 
 CONNECT_SECONDS = 15  # how long the start of a run waits for the server
 FINISH_SECONDS = 60  # how long its end waits for uploads; what is left stays in wandb/ for `wandb sync`
+RUN_ID = "wandb-run"  # the file in a work folder with the id of its run
 _log = logging.getLogger(__name__)
 
 
 @contextmanager
-def run(stage: str, *sections: BaseModel) -> Iterator["Run"]:
+def run(stage: str, *sections: BaseModel, folder: Path | None = None) -> Iterator["Run"]:
     """Track a stage: record its params and origin, close the run even when the body raises (as failed).
 
     Args:
         stage: its name; the run's job type.
         *sections: the sections of params.yaml that the stage was handed.
+        folder: the stage's work folder: a stage that goes on there continues its run. None: always a run of its own.
     """
-    tracked = Run(_open(stage, sections)) if is_first() else Run(None, writes=False)
+    tracked = Run(_open(stage, sections, _run_id(stage, folder))) if is_first() else Run(None, writes=False)
     exit_code = 1
     try:
         yield tracked
@@ -58,8 +62,8 @@ class Run:
         self._images = 0
         self._reported = False
 
-    def log(self, values: "Mapping[str, float | Tensor]", images: int) -> None:
-        """A point of each curve, at the number of images seen."""
+    def log(self, values: "Mapping[str, float | Tensor]", images: int, again: bool = False) -> None:
+        """A point of each curve, at the number of images seen; `again` where the run got it before it was stopped."""
         if "images" in values:
             raise ValueError("'images' is the x-axis: hand it over as the argument")
         if not self._writes:
@@ -67,7 +71,8 @@ class Run:
         plain = {key: float(value) for key, value in values.items()}
         self._images = images
         self.history.setdefault(images, {}).update(plain)
-        self._send(lambda wandb_run: wandb_run.log({**plain, "images": images}))
+        if not again:
+            self._send(lambda wandb_run: wandb_run.log({**plain, "images": images}))
 
     def metrics(
         self,
@@ -182,18 +187,36 @@ def _write(path: Path, text: str) -> None:
         part.unlink(missing_ok=True)
 
 
-def _open(stage: str, sections: Iterable[BaseModel]) -> "wandb.Run | None":
+def _run_id(stage: str, folder: Path | None) -> str | None:
+    """The id of the run of this attempt at a stage: made once, and kept in the work folder."""
+    if folder is None:
+        return None
+    file = folder / RUN_ID
+    if not file.exists():
+        attempt = secrets.token_hex(8)  # a forced repetition is a run of its own
+        belongs = "\n".join((_experiment(), stage, folder.name, attempt))
+        _write(file, hashlib.sha256(belongs.encode()).hexdigest()[:12])
+    return file.read_text(encoding="utf-8").strip()
+
+
+def _experiment() -> str:
+    return os.environ.get("DVC_EXP_NAME") or provenance.revision()
+
+
+def _open(stage: str, sections: Iterable[BaseModel], run_id: str | None) -> "wandb.Run | None":
     """A W&B run: online where there is a key and a server, else offline; None where not even that can be."""
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # read when wandb starts its service
     import wandb
 
-    group = os.environ.get("DVC_EXP_NAME") or provenance.revision()
-    config = {_name(section): section.model_dump() for section in sections}
+    group = _experiment()
+    config = {section_name(section): section.model_dump() for section in sections}
     config |= {"environment": provenance.environment(), "dvc": provenance.lineage(stage)}
 
     def start(mode: Any) -> "wandb.Run":
         wandb_run = wandb.init(
             project=os.environ.get("WANDB_PROJECT") or "facet",
+            id=run_id,
+            resume="allow" if run_id else None,
             job_type=stage,
             group=group,
             name=f"{stage} {group}",
@@ -223,12 +246,6 @@ def _open(stage: str, sections: Iterable[BaseModel]) -> "wandb.Run | None":
     except _failures() as error:
         _log.warning("W&B does not start, so this run is not tracked: %s", _first_line(error))
         return None
-
-
-def _name(section: BaseModel) -> str:
-    """The section's name in params.yaml."""
-    names = {field.annotation: name for name, field in Params.model_fields.items()}
-    return names.get(type(section), type(section).__name__.lower())
 
 
 def _mode() -> str:

@@ -2,21 +2,31 @@
 
 DVC deletes a stage's outputs before it runs the stage. So a stage builds in a folder STAGE/FINGERPRINT of
 `.facet/work`, picks up what an interrupted run of the same fingerprint left there, and moves its results to their
-final names at the end.
+final names at the end. `origin.json` in it says what the fingerprint was made of, and `lock` is held by the process
+that builds there.
 """
 
 import errno
-import hashlib
+import fcntl
+import logging
 import os
 import shutil
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from pydantic import BaseModel
 
 from pipeline.errors import UserError
-from pipeline.settings import Settings
+from pipeline.origin import Origin
+from pipeline.settings import Settings, is_first
+
+ORIGIN, LOCK = "origin.json", "lock"
+KEPT = 3  # unfinished works of a stage, beside the current one, that may be taken up again
+WAIT_SECONDS = 20  # for another process to end that builds in the same folder: longer than one takes to stop
+log = logging.getLogger(__name__)
 
 
 class NoSpaceError(UserError):
@@ -27,22 +37,6 @@ class NoRightError(UserError):
     """Nothing may be written where the stage has to."""
 
 
-def fingerprint(sections: Iterable[BaseModel], inputs: Iterable[Path]) -> str:
-    """16 hexadecimal digits that change with the params, the input files' bytes or this package's code."""
-    digest = hashlib.sha256()
-    for section in sections:
-        digest.update(f"{type(section).__name__}{section.model_dump_json()}".encode())
-    code = Path(__file__).parent
-    for root in (code, *inputs):
-        files = sorted(root.rglob("*")) if root.is_dir() else [root]
-        for file in files:
-            if file.is_file() and not (root == code and file.suffix == ".pyc"):
-                digest.update(file.relative_to(root).as_posix().encode())
-                with file.open("rb") as stream:
-                    digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return digest.hexdigest()[:16]
-
-
 @contextmanager
 def building(stage: str, *sections: BaseModel, inputs: Iterable[Path] = ()) -> Iterator[Path]:
     """The stage's work folder; removed when the body ends well, kept for the next try when it does not.
@@ -50,11 +44,18 @@ def building(stage: str, *sections: BaseModel, inputs: Iterable[Path] = ()) -> I
     Raises:
         NoSpaceError: the disk is full; names the folders.
         NoRightError: a file or folder may not be written or read.
+        UserError: another process builds the same.
     """
-    folder = Settings.read().work / stage / fingerprint(sections, inputs)
+    origin = Origin.of(stage, sections, inputs)
+    folder = Settings.read().work / stage / origin.fingerprint()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        yield folder
+        if not is_first():
+            yield folder
+            return
+        with _alone(stage, folder):
+            _begin(stage, folder, origin)
+            yield folder
+            shutil.rmtree(folder, ignore_errors=True)
     except OSError as error:
         back = "`dvc checkout` and `git checkout results` bring the last good outputs back"
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
@@ -68,7 +69,6 @@ def building(stage: str, *sections: BaseModel, inputs: Iterable[Path] = ()) -> I
                 f"FACET_WORK name another folder, and run the stage again; {back}"
             ) from None
         raise
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def publish(built: Path, final: Path) -> None:
@@ -83,6 +83,59 @@ def publish(built: Path, final: Path) -> None:
         raise
     _remove(final)
     os.replace(part, final)
+
+
+@contextmanager
+def _alone(stage: str, folder: Path) -> Iterator[None]:
+    """Hold the folder's lock, which the system takes back however the process ends."""
+    patience = time.monotonic() + WAIT_SECONDS
+    said = False
+    while (lock := _locked(folder)) is None:
+        if time.monotonic() > patience:
+            raise UserError(f"{stage}: another process builds the same in {folder}: wait for it, or stop it")
+        if not said:
+            log.info("%s waits for another process that builds the same in %s", stage, folder)
+            said = True
+        time.sleep(0.2)
+    with lock:
+        yield
+
+
+def _locked(folder: Path) -> IO[bytes] | None:
+    """The lock of a folder, which is made where it is missing; None where another process has it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = (folder / LOCK).open("ab")
+    try:
+        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # a process's own: forks do not have it, unlike with flock
+        if os.path.samestat(os.fstat(lock.fileno()), (folder / LOCK).stat()):
+            return lock
+    except (BlockingIOError, PermissionError, FileNotFoundError):  # held, or tidied away just now
+        pass
+    except OSError:
+        return lock  # a file system without locks
+    lock.close()
+    return None
+
+
+def _begin(stage: str, folder: Path, origin: Origin) -> None:
+    """Write down what the folder is for; say why nothing is taken up where something else was begun; tidy up."""
+    file = folder / ORIGIN
+    others = [other for other in folder.parent.iterdir() if other != folder and (other / ORIGIN).exists()]
+    others.sort(key=lambda other: (other / ORIGIN).stat().st_mtime, reverse=True)
+    if not file.exists():
+        begun = next((other for other in others if any(f.name not in (ORIGIN, LOCK) for f in other.iterdir())), None)
+        earlier = Origin.read(begun / ORIGIN) if begun else None
+        if earlier is not None:
+            log.info("%s starts afresh rather than go on where it was stopped: %s", stage, origin.unlike(earlier))
+        part = folder / f"{ORIGIN}.part"
+        part.write_text(origin.text(), encoding="utf-8")
+        os.replace(part, file)
+    os.utime(file)
+    for other in others[KEPT:]:
+        lock = _locked(other)
+        if lock is not None:
+            with lock:
+                shutil.rmtree(other, ignore_errors=True)
 
 
 def _remove(path: Path) -> None:

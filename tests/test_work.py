@@ -17,16 +17,6 @@ def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def test_the_fingerprint_follows_params_and_the_bytes_of_inputs(tmp_path):
-    (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "a").write_text("1")
-    first = work.fingerprint([ONE], [tmp_path / "in"])
-    assert work.fingerprint([ONE], [tmp_path / "in"]) == first
-    assert work.fingerprint([OTHER], [tmp_path / "in"]) != first
-    (tmp_path / "in" / "a").write_text("2")
-    assert work.fingerprint([ONE], [tmp_path / "in"]) != first
-
-
 def test_what_an_interrupted_stage_built_is_there_for_the_next_try(tmp_path):
     with pytest.raises(KeyboardInterrupt), work.building("train", ONE) as folder:  # noqa: PT012
         (folder / "state").write_text("half")
@@ -42,7 +32,7 @@ def test_other_params_find_nothing():
     with work.building("train", ONE) as folder:
         (folder / "state").write_text("half")
         with work.building("train", OTHER) as other:
-            assert list(other.iterdir()) == []
+            assert not (other / "state").exists()
 
 
 def test_publishing_replaces_what_is_there(tmp_path):

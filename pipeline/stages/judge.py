@@ -11,8 +11,8 @@ from pipeline.training.trainer import Fit
 def run(data: Data, judge: Judge) -> None:
     faces = Faces(paths.FACES)
 
-    sections = (data, judge)
-    with tracking.run("judge", *sections) as track, work.building("judge", *sections, inputs=[paths.FACES]) as w:
+    sections, inputs = (data, judge), [paths.FACES]
+    with work.building("judge", *sections, inputs=inputs) as w, tracking.run("judge", *sections, folder=w) as track:
         fit = Fit("judge", w, judge.images, judge.batch_size, "bf16-mixed", track.log)
         judging.make(data, judge, faces, fit, w / "model")
         verdicts = judging.scores(judging.load(data, judge, w / "model"), faces, "val")

@@ -21,8 +21,11 @@ def run(data: Data, model: Model, pretrain: Recogniser) -> None:
     pl.seed_everything(pretrain.seed, verbose=False)
     network = recogniser(model, data.image_size, len(batches.names))
 
-    sections = (data, model, pretrain)
-    with tracking.run("pretrain", *sections) as track, work.building("pretrain", *sections, inputs=[paths.FACES]) as w:
+    sections, inputs = (data, model, pretrain), [paths.FACES]
+    with (
+        work.building("pretrain", *sections, inputs=inputs) as w,
+        tracking.run("pretrain", *sections, folder=w) as track,
+    ):
         fit = Fit("pretrain", w, pretrain.images, pretrain.batch_size, "bf16-mixed", track.log)
         fit.run(Recognition(network, pretrain, model.normalized_features), batches)
         weights.save(w / "model", {"recogniser": network}, {"identities": len(batches.names)})

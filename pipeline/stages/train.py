@@ -24,7 +24,7 @@ def run(data: Data, model: Model, pretrain: Recogniser, losses: Losses, train: T
     method = chosen(model.method).build(model, pretrain, losses, train, *shape, start.state_dict())
 
     sections, inputs = (data, model, pretrain, losses, train), (paths.FACES, paths.RECOGNISER)
-    with tracking.run("train", *sections) as track, work.building("train", *sections, inputs=inputs) as w:
+    with work.building("train", *sections, inputs=inputs) as w, tracking.run("train", *sections, folder=w) as track:
         average = Average(method.AVERAGED, t.average_images, t.batch_size)
         watch = Watch(faces, start, w / "grids", track)
         look = (watch.check, t.validate_images)

@@ -23,9 +23,18 @@ class Average(pl.Callback):
         self.networks, self.half_life, self.batch_size = networks, half_life, batch_size
         self.averages: dict[str, nn.Module] = {}
 
-    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+    def on_train_start(self, trainer: pl.Trainer | None, module: pl.LightningModule) -> None:
         for name in self.networks:
             self.averages.setdefault(name, copy.deepcopy(getattr(module, name)).requires_grad_(False))
+
+    def state_dict(self) -> dict[str, Any]:
+        """The averages' weights by the networks' names."""
+        return {name: average.state_dict() for name, average in self.averages.items()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where `state_dict` was taken."""
+        for name, average in self.averages.items():
+            average.load_state_dict(state[name])
 
     @torch.no_grad()
     def on_train_batch_end(self, trainer: pl.Trainer, module: Any, *_: Any) -> None:

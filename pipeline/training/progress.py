@@ -2,9 +2,9 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, Protocol
 
 import pytorch_lightning as pl
 import torch
@@ -17,6 +17,12 @@ log = logging.getLogger(__name__)
 # Of all that is logged, what a person watches, in this order: does it reconstruct, does it swap, does z stay small.
 WATCHED = ("L_GR_same", "L_GR_cross", "L_GC", "L_KL", "loss", "top1", "own_subject", "own_sample", "psnr")
 BAR = "{percentage:3.0f}% {bar:8} {n_fmt}/{total_fmt}, {rate_noinv_fmt}, {remaining} left{postfix}"
+
+
+class Record(Protocol):
+    """Takes values and the number of images seen; `again` where an interrupted fit had handed them on already."""
+
+    def __call__(self, values: Mapping[str, float], images: int, again: bool = False) -> None: ...
 
 
 class Progress(pl.Callback):
@@ -33,7 +39,7 @@ class Progress(pl.Callback):
 
     def __init__(
         self,
-        record: Callable[[Mapping[str, float], int], None],
+        record: Record,
         batch_size: int,
         images: int,
         points: int = 60,
@@ -50,14 +56,15 @@ class Progress(pl.Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """All of it but the clock, as plain data and tensors."""
-        return {"points": self.points, "sums": self.sums, "counts": self.counts, "batches": self.batches}
+        sums = {name: total.cpu() for name, total in self.sums.items()}
+        return {"points": self.points, "sums": sums, "counts": self.counts, "batches": self.batches}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where `state_dict` was taken; what was recorded then is recorded again, for this run's curves."""
+        """Go on where `state_dict` was taken; what was recorded until then is handed on again, marked as such."""
         self.points, self.sums = [(images, values) for images, values in state["points"]], state["sums"]
         self.counts, self.batches = state["counts"], state["batches"]
         for images, values in self.points:
-            self.record(values, images)
+            self.record(values, images, again=True)
 
     def add(self, values: dict[str, float], images: int) -> None:
         """A point of other curves, measured at so many images seen."""

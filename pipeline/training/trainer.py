@@ -2,26 +2,28 @@
 
 import logging
 import math
-from collections.abc import Callable, Mapping
+import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, Self
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.utilities.exceptions import SIGTERMException
 from torch.utils.data import DataLoader
 
-from pipeline.settings import Settings
+from pipeline import stopping
+from pipeline.settings import Settings, is_first
 from pipeline.training.average import Average
 from pipeline.training.devices import Processes, first_goes_on
-from pipeline.training.progress import Progress, summary
+from pipeline.training.ending import Ending
+from pipeline.training.failures import explained
+from pipeline.training.finite import Finite, NotFiniteError
+from pipeline.training.progress import Progress, Record, summary
+from pipeline.training.ranks import Ranks
 from pipeline.training.resume import Resume
 from pipeline.training.validation import Check, Validation
 
 log = logging.getLogger(__name__)
-
-TERMINATED = 143  # 128 + SIGTERM, so that DVC sees a failure
-CHECKPOINT_EVERY = 200  # batches
 
 
 class Shareable(Protocol):
@@ -53,7 +55,7 @@ class Fit:
         images: int,
         batch_size: int,
         precision: str,
-        record: Callable[[Mapping[str, float], int], None],
+        record: Record,
         average: Average | None = None,
         check: Check | None = None,
         images_between: int = 1,
@@ -61,10 +63,14 @@ class Fit:
         self.stage, self.images, self.batch_size, self.precision = stage, images, batch_size, precision
         self.progress = Progress(record, batch_size, images)
         self.stop = max(1, images // batch_size)
-        self.resume = Resume(folder, CHECKPOINT_EVERY, self.stop, self.progress, average)
+        self.average, self.resume = average, Resume(folder, self.progress, average)
+        self.finite = Finite(self.progress.every, batch_size)
+        every = max(1, Settings.read().checkpoint_images // batch_size)
+        self.ending = Ending(self.resume, self.finite, every, self.stop)
         look = Validation(check, images_between, self.progress, average) if check else None
-        # The average is moved, looked at and recorded before the state is written.
-        self.callbacks: list[pl.Callback] = [c for c in (average, look, self.progress, self.resume) if c is not None]
+        # What was learned is averaged, found finite, looked at and recorded before the state is written.
+        callbacks = (average, self.resume, self.finite, look, self.progress, self.ending)
+        self.callbacks: list[pl.Callback] = [c for c in callbacks if c is not None]
 
     @property
     def last(self) -> dict[str, float]:
@@ -75,9 +81,26 @@ class Fit:
         """Fit the module.
 
         Raises:
-            UserError: the batch cannot be split over the processes.
-            SystemExit: 143, after SIGTERM; 0, when done, in all processes but the first.
+            UserError: the batch cannot be split over the processes; a term is not finite; memory is short; another
+                process died.
+            SystemExit: 128 + the signal's number, after SIGTERM or SIGINT; 0, when done or stopped, in all processes
+                but the first.
         """
+        channels_last(module)
+        if self.resume.batches_done >= self.stop:  # the fit was done, and what followed was stopped
+            self._restore(module)
+        else:
+            self._fit(module, batches)
+        log.info("%s", summary(self.progress.points))
+
+    def _restore(self, module: pl.LightningModule) -> None:
+        if not is_first():
+            raise SystemExit(0)
+        if self.average is not None:
+            self.average.on_train_start(None, module)
+        self.resume.restore(module, [], Ranks())
+
+    def _fit(self, module: pl.LightningModule, batches: Shareable) -> None:
         processes = Processes.read()
         processes.check_split(self.stage, self.batch_size)
         workers = math.ceil(Settings.read().workers / processes.devices)
@@ -87,13 +110,25 @@ class Fit:
             return _by_step(batches.share(rank, world), start, self.stop, workers)
 
         trainer = processes.trainer(self.precision, self.callbacks)
-        try:
-            with self.progress.display:
-                trainer.fit(channels_last(module), datamodule=Batches(make))
-        except SIGTERMException:
-            raise SystemExit(TERMINATED) from None
-        first_goes_on()
-        log.info("%s", summary(self.progress.points))
+        with stopping.deferred() as self.ending.asked, self.progress.display:
+            try:
+                trainer.fit(module, datamodule=Batches(make))
+            except NotFiniteError:
+                if trainer.is_global_zero:
+                    raise
+                raise SystemExit(0) from None  # the first process alone speaks for all
+            except Exception as error:
+                started = getattr(trainer.strategy.launcher, "procs", [])
+                sentence = explained(error, trainer.world_size, started, self.stage, self.batch_size)
+                if sentence is None:
+                    raise
+                raise sentence from None
+            number = self.ending.signal or self.ending.asked()
+        first_goes_on()  # and has an exit code to give
+        if number:
+            name, seen = signal.Signals(number).name, self.finite.kept
+            log.info("%s: stopped after %d of %d images; the same command goes on from there", name, seen, self.images)
+            raise SystemExit(128 + number)
 
 
 class Batches(pl.LightningDataModule):
