@@ -1,4 +1,4 @@
-"""The evaluation of recombinations, metric by metric, by the protocol of the field (datasets/protocol.py)."""
+"""The evaluation of synthesized faces, metric by metric, by the protocol of the field (datasets/protocol.py)."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +17,7 @@ from pipeline.datasets.shards import Faces
 from pipeline.datasets.true_answers import true_recombinations
 from pipeline.judges.verdict import Verdict, joined
 from pipeline.metrics.attributes import MeanAttributeError, errors, unrelated_error
-from pipeline.metrics.identity import IdentityRetrieval, retrieve
+from pipeline.metrics.identity import Gallery, IdentityRetrieval, found_first, retrieve
 from pipeline.metrics.realism import INCEPTION_DIM, FrechetDistance, inception
 from pipeline.metrics.truth import psnr, ssim
 from pipeline.params import Synthesize
@@ -31,9 +31,9 @@ class Material(NamedTuple):
     """All that is compared."""
 
     faces: Faces  # real photographs
-    people: Protocol  # of the test split
+    people: Protocol  # whom they may show
     subject_rows: np.ndarray  # int64 [B], in `faces`: whom each synthesized face should show
-    sample_rows: np.ndarray  # int64 [B], in `faces`: and how
+    sample_rows: np.ndarray  # int64 [B], in `faces`: and how; [0] where no sample was asked
     said: Verdict  # the judge, of the synthesized faces
     said_real: Verdict  # the judge, of the photographs `people.rows`
     truth: Column  # how near each is to the true recombination; empty where nobody knows it
@@ -53,8 +53,11 @@ def gather(
 ) -> Material:
     """Look at every image once, with all processes; the first alone returns."""
     row_of = {key: row for row, key in enumerate(faces.column("key"))}
-    subject, sample = (np.array([row_of[k] for k in synthesized.column(f"{who}_key")]) for who in ("subject", "sample"))
-    outputs, real = chunks(np.arange(len(synthesized))), chunks(people.rows)
+    every = np.arange(len(synthesized))
+    whose = ["subject_key", *(["sample_key"] if synthesized.has("sample_key", every) else [])]
+    subject, *others = (np.array([row_of[key] for key in synthesized.column(name)]) for name in whose)
+    sample = others[0] if others else np.zeros(0, np.int64)
+    outputs, real = chunks(every), chunks(people.rows)
     features = inception(inception_weights, device()) if inception_weights else None
     fid = FrechetDistance(INCEPTION_DIM) if inception_weights else None
 
@@ -62,7 +65,7 @@ def gather(
         if part < len(outputs):
             rows = outputs[part]
             images = synthesized.images(rows)
-            near = distances(faces, images, subject[rows], sample[rows])
+            near = distances(faces, images, subject[rows], sample[rows]) if len(sample) else {}
         else:
             images, near = faces.images(real[part - len(outputs)]), {}
         return Look(court.judge(images), near, features(_tensor(images)).cpu() if features else None)
@@ -78,12 +81,39 @@ def gather(
     return Material(faces, people, subject, sample, said, said_real, truth, fid)
 
 
-def identity(m: Material) -> tuple[dict[str, float], Column]:
-    """`identity/*`: is it the subject, by nearest neighbour among real photographs."""
+def recombinations(court: Court, m: Material) -> tuple[dict[str, float], Column]:
+    """Of subjects with samples, by IP-GAN: identity, attributes, truth and realism."""
+    values, columns = identity(m)
+    for score in (attributes(court, m), truth(m)):
+        values |= score[0]
+        columns |= score[1]
+    return values | realism(m), columns
+
+
+def classes(court: Court, m: Material) -> tuple[dict[str, float], Column]:
+    """Of the people that CVAE-GAN was trained on, by their numbers: the paper's Table 1, by an independent judge.
+
+    A subject or a sample is no input of it, so identity, attributes and truth are not defined.
+    """
+    among, seen, person = _gallery(m)
+    features, found = torch.from_numpy(m.said.features), torch.from_numpy(m.said.found)
+    hits = found_first(features, _people(m, m.subject_rows), found, among)
+    hits_real = found_first(torch.from_numpy(seen.features), person, torch.from_numpy(seen.found), among)
+    values = {"closed_set/top1": float(hits.float().mean()), "closed_set/top1_real": float(hits_real.float().mean())}
+    return values | realism(m), {"closed_set/top1": hits.numpy().astype(np.float32)}
+
+
+def _gallery(m: Material) -> tuple[Gallery, Verdict, Tensor]:
+    """The people as the judge sees them; what it says of their probes, and whose each is."""
     shown, person_shown = labelled(m.people.gallery)
     _, person = labelled(m.people.probes)
     among = judged_gallery(m.said_real.part(slice(len(shown))), person_shown)
-    seen = m.said_real.part(slice(len(shown), None))
+    return among, m.said_real.part(slice(len(shown), None)), person
+
+
+def identity(m: Material) -> tuple[dict[str, float], Column]:
+    """`identity/*`: is it the subject, by nearest neighbour among real photographs."""
+    among, seen, person = _gallery(m)
     features, found = torch.from_numpy(m.said.features), torch.from_numpy(m.said.found)
     subject, sample = _people(m, m.subject_rows), _people(m, m.sample_rows)
 
@@ -160,26 +190,27 @@ def realism(m: Material) -> dict[str, float]:
 
 def not_measured(values: Mapping[str, float]) -> dict[str, str]:
     """What the protocol names and `values` lacks, and why."""
-    reasons = {
-        "truth/psnr": "photographs have no true recombination to compare with",
-        "truth/ssim": "photographs have no true recombination to compare with",
-        "realism/fid": "evaluate.inception is off: `python -m pipeline fetch inception`, then set it to on",
-        **{
-            f"attributes/{d.name}_error": "no published network here estimates it on photographs"
-            for d in heads.ATTRIBUTES
-        },
-    }
+    estimates = [f"attributes/{d.name}_error" for d in heads.ATTRIBUTES]
+    swaps, truths = ["identity/top1", "identity/top1_sample"], ["truth/psnr", "truth/ssim"]
+    reasons = {"realism/fid": "evaluate.inception is off: `python -m pipeline fetch inception`, then set it to on"}
+    if "closed_set/top1" in values:
+        unasked = "CVAE-GAN makes the people it was trained on, by number: it is given no subject and no sample"
+        reasons |= dict.fromkeys([*swaps, *estimates, *truths], unasked)
+    else:
+        reasons |= dict.fromkeys(estimates, "no published network here estimates it on photographs")
+        reasons |= dict.fromkeys(truths, "photographs have no true recombination to compare with")
+        reasons["closed_set/top1"] = "IP-GAN is asked for people that it was not trained on"
     return {name: reason for name, reason in reasons.items() if name not in values}
 
 
 def cases(m: Material, columns: Column) -> list[dict[str, Any]]:
     """One row an output: who, and what each metric says of it."""
     names = m.faces.column("identity")
-    rows = zip(names[m.subject_rows], names[m.sample_rows], m.said.found, strict=True)
-    return [
-        {"subject": s, "sample": a, "found": bool(f), **{name: float(c[i]) for name, c in columns.items()}}
-        for i, (s, a, f) in enumerate(rows)
-    ]
+    shown: dict[str, Any] = {"subject": names[m.subject_rows], "found": m.said.found.tolist()}
+    if len(m.sample_rows):
+        shown["sample"] = names[m.sample_rows]
+    shown |= {name: column.tolist() for name, column in columns.items()}
+    return [dict(zip(shown, row, strict=True)) for row in zip(*shown.values(), strict=True)]
 
 
 def _tensor(images: np.ndarray) -> Tensor:

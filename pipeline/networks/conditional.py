@@ -35,6 +35,7 @@ class ClassGenerator(nn.Module):
     ) -> None:
         super().__init__()
         self.embedding = nn.Embedding(num_identities, identity_dim)
+        self.z_dim = attribute_dim
         self.generator = Generator(image_size, width, identity_dim, attribute_dim, style_dim, injection)
 
     def forward(self, z: Tensor, c: Tensor) -> Tensor:

@@ -1,30 +1,27 @@
-"""Score the recombinations: identity, attributes, truth and realism, all on people of the test split."""
+"""Score the synthesized faces: identity, attributes, truth and realism, or what the method has of these."""
 
 from pipeline import assets, paths, tracking, work
 from pipeline.applications import evaluation, judging
+from pipeline.applications.synthesis import people_of
 from pipeline.datasets.contact_sheet import write_png
-from pipeline.datasets.protocol import EVALUATED, protocol
 from pipeline.datasets.shards import Faces, write_table
-from pipeline.params import Data, Evaluate, Judge, Synthesize
+from pipeline.params import Data, Evaluate, Judge, Model, Synthesize
 
 
-def run(data: Data, judge: Judge, synthesize: Synthesize, evaluate: Evaluate) -> None:
+def run(data: Data, model: Model, judge: Judge, synthesize: Synthesize, evaluate: Evaluate) -> None:
     faces, synthesized = Faces(paths.FACES), Faces(paths.SYNTHESIZED, "dvc repro synthesize")
-    people = protocol(faces, "test", evaluate.gallery, EVALUATED)
+    people = people_of(faces, model.method, evaluate.gallery)
     court = judging.load(data, judge, paths.JUDGE)
     inception = assets.locate("inception").path if evaluate.inception == "on" else None
 
-    sections, inputs = (data, judge, synthesize, evaluate), (paths.FACES, paths.JUDGE, paths.SYNTHESIZED)
+    sections, inputs = (data, model, judge, synthesize, evaluate), (paths.FACES, paths.JUDGE, paths.SYNTHESIZED)
     with tracking.run("evaluate", *sections) as track, work.building("evaluate", *sections, inputs=inputs) as w:
         material = evaluation.gather(court, faces, people, synthesized, inception)
-        values, columns = evaluation.identity(material)
-        for score in (evaluation.attributes(court, material), evaluation.truth(material)):
-            values |= score[0]
-            columns |= score[1]
-        values |= evaluation.realism(material)
+        score = evaluation.recombinations if model.method == "ipgan" else evaluation.classes
+        values, columns = score(court, material)
         (w / "cases").mkdir(exist_ok=True)
         write_table(w / "cases" / "cases.parquet", evaluation.cases(material, columns))
-        true_grid = evaluation.true_grid(faces, people, synthesize)
+        true_grid = evaluation.true_grid(faces, people, synthesize) if model.method == "ipgan" else None
         if true_grid is not None:
             write_png(w / "cases" / "truth.png", true_grid)
             track.picture("evaluate/truth", true_grid, "the true answers to synthesize/grid")

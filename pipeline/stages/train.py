@@ -3,7 +3,7 @@
 import pytorch_lightning as pl
 
 from pipeline import paths, tracking, work
-from pipeline.applications.watching import Watch
+from pipeline.applications.watching import WATCHES
 from pipeline.datasets.faces import Cut
 from pipeline.datasets.shards import Faces
 from pipeline.methods.build import chosen
@@ -26,13 +26,14 @@ def run(data: Data, model: Model, pretrain: Recogniser, losses: Losses, train: T
     sections, inputs = (data, model, pretrain, losses, train), (paths.FACES, paths.RECOGNISER)
     with work.building("train", *sections, inputs=inputs) as w, tracking.run("train", *sections, folder=w) as track:
         average = Average(method.AVERAGED, t.average_images, t.batch_size)
-        watch = Watch(faces, start, w / "grids", track)
+        watch = WATCHES[model.method](faces, start, w / "grids", track)
         look = (watch.check, t.validate_images)
         fit = Fit("train", w, t.images, t.batch_size, t.precision, watch.record, average, *look)
         fit.run(method, batches)
         trained = {name: average.averages.get(name, getattr(method, name)) for name in method.NETWORKS}
         facts = {"identities": len(batches.names), "source": "+".join(data.source), "model": model.model_dump()}
-        weights.save(w / "model", trained, facts | {"cut": Cut.of(data)._asdict()})
+        people = {"people": batches.names.tolist()} if model.method == "cvaegan" else {}  # whom it can be asked for
+        weights.save(w / "model", trained, facts | people | {"cut": Cut.of(data)._asdict()})
 
         track.metrics(paths.TRAIN_METRICS, fit.last)
         track.curve(paths.TRAIN_CURVE, "train/")
