@@ -11,9 +11,10 @@ from torch.utils.data import DataLoader, Dataset
 
 from pipeline import paths
 from pipeline.datasets.pairs import Pairs
+from pipeline.datasets.sampled import Sampled
 from pipeline.datasets.shards import Faces
 from pipeline.errors import UserError
-from pipeline.methods import ipgan
+from pipeline.methods.build import chosen
 from pipeline.methods.recogniser import recogniser
 from pipeline.params import Params
 from pipeline.provenance import environment
@@ -26,24 +27,26 @@ from pipeline.training.trainer import Batches, channels_last
 SECTIONS = ("data", "model", "pretrain", "losses", "train")  # what the stage is handed
 
 
-class Noise(Dataset[Pairs]):
-    """Pairs of noise in the shapes of real ones, of one person and of two in turn."""
+class Noise(Dataset[Pairs | Sampled]):
+    """Batches of noise in the shapes of real ones; pairs of one person and of two in turn."""
 
     def __init__(self, params: Params, identities: int, batch_size: int) -> None:
-        self.image_size, self.noise_dim = params.data.image_size, params.model.attribute_dim
-        self.identities, self.batch_size = identities, batch_size
+        self.method, self.image_size = params.model.method, params.data.image_size
+        self.noise_dim, self.identities, self.batch_size = params.model.attribute_dim, identities, batch_size
 
     def __len__(self) -> int:
         return cost.STEPS
 
-    def __getitem__(self, step: int) -> Pairs:
+    def __getitem__(self, step: int) -> Pairs | Sampled:
         chance = torch.Generator().manual_seed(step)
         shape = (self.batch_size, 3, self.image_size, self.image_size)
         x_s, x_a = (
             (torch.rand(shape, generator=chance) * 2 - 1).to(memory_format=torch.channels_last) for _ in range(2)
         )
         c, c_a = (torch.randint(self.identities, shape[:1], generator=chance) for _ in range(2))
-        noise = torch.randn((self.batch_size, self.noise_dim), generator=chance)
+        noise, prior = torch.randn((2, self.batch_size, self.noise_dim), generator=chance)
+        if self.method == "cvaegan":
+            return Sampled(x_a, c_a, noise, prior)
         return Pairs(x_s, x_a, c, c_a, noise, same=step % 2 == 0)
 
 
@@ -57,8 +60,8 @@ def dry_run(params: Params) -> str:
     p, t = params, params.train
     identities = known_identities(params)
     start = recogniser(p.model, p.data.image_size, identities).state_dict()
-    method = ipgan.build(p.model, p.pretrain, p.losses, t, p.data.image_size, identities, start)
-    average = Average(("attributes", "generator"), t.average_images, t.batch_size)
+    method = chosen(p.model.method).build(p.model, p.pretrain, p.losses, t, p.data.image_size, identities, start)
+    average = Average(method.AVERAGED, t.average_images, t.batch_size)
     measure = Measure(average.averages)
     processes = Processes.read()
     processes.check_split("train", t.batch_size)
@@ -123,11 +126,12 @@ def costs(params: Params, measure: Measure, world: int) -> str:
     seconds = cost.seconds_of_a_step(measure.seconds, t.cross_every)
     machine = environment()
     on_gpu = machine["accelerator"] != "none"
-    kept = sum(memory[:-1])
+    kept, alone = sum(memory[:-1]), params.model.method == "cvaegan"
     rows = {
         "devices": f"{world} x {machine['accelerator'] if on_gpu else machine['processor']}, {t.precision}",
-        "steps": f"{steps} of {t.batch_size} pairs, one in {t.cross_every} of two people",
-        "a step": f"{flops:.4g} GFLOP, all networks and passes (one person {same:.4g}, two people {cross:.4g})",
+        "steps": f"{steps} of {t.batch_size} {'images' if alone else f'pairs, one in {t.cross_every} of two people'}",
+        "a step": f"{flops:.4g} GFLOP, all networks and passes"
+        + ("" if alone else f" (one person {same:.4g}, two people {cross:.4g})"),
         "kept": f"{mib(kept)}: parameters {mib(memory.parameters)}, gradients {mib(memory.gradients)}, "
         f"optimizers {mib(memory.optimizers)}, averages {mib(memory.averages)}",
         "peak": f"{mib(memory.peak)} of {'a GPU' if on_gpu else 'this process, Python and libraries with it'}",

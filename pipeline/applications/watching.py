@@ -145,5 +145,11 @@ class ClassWatch(Watch):
             rows.append([self.faces.image(int(probes[0])), *of_person])
         return outputs, rows
 
+    def _identity(self, outputs: np.ndarray) -> dict[str, float]:
+        return {name: value for name, value in super()._identity(outputs).items() if name != "val/own_sample"}
+
+    def _truth(self, outputs: np.ndarray) -> dict[str, float]:
+        return {}
+
 
 WATCHES = {"ipgan": Watch, "cvaegan": ClassWatch}

@@ -30,7 +30,7 @@ class Memory(NamedTuple):
 
 
 class Measure(pl.Callback):
-    """Counts and times steps; even ones of one person, odd ones of two.
+    """Counts and times steps; even ones of one person, odd ones of two where the method has such.
 
     Args:
         averages: of networks, as they are kept beside them.
@@ -58,12 +58,14 @@ class Measure(pl.Callback):
         took = time.perf_counter() - self.began
         if self.counter is not None:
             self.counter.__exit__(None, None, None)
-            self.flops[batch.same] = self.counter.get_total_flops()
+            self.flops[_same(batch)] = self.counter.get_total_flops()
             self.counter = None
         elif batch_idx >= COUNTED + WARM_UP:
-            self.seconds[batch.same].append(took)
+            self.seconds[_same(batch)].append(took)
 
     def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        self.flops.setdefault(False, self.flops[True])
+        self.seconds[False] = self.seconds[False] or self.seconds[True]
         learning = [p for p in module.parameters() if p.requires_grad]
         self.memory = Memory(
             parameters=size(module.parameters()),
@@ -72,6 +74,10 @@ class Measure(pl.Callback):
             averages=sum(size(network.parameters()) for network in self.averages.values()),
             peak=peak(module.device),
         )
+
+
+def _same(batch: Any) -> bool:
+    return getattr(batch, "same", True)
 
 
 def parameters(network: nn.Module) -> tuple[int, int]:

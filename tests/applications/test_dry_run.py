@@ -31,6 +31,16 @@ def small(tmp_path):
 
 
 @pytest.mark.slow
+def test_the_other_method_has_a_cost_too(small):
+    settings = ["model.method=cvaegan", "train.unlabelled=0.0", "train.flip=false"]
+    apply_overrides(small / "params.yaml", settings)
+    said = dry_run.dry_run(load_params(small / "params.yaml"))
+    assert re.search(r"^encoder +[\d,]+ ", said, re.MULTILINE)
+    assert re.search(r"^steps +40 of 8 images$", said, re.MULTILINE)
+    assert re.search(r"^a step +[\d.]+ GFLOP, all networks and passes$", said, re.MULTILINE)
+
+
+@pytest.mark.slow
 def test_it_says_all_and_writes_nothing(small, tmp_path_factory):
     command = [sys.executable, "-m", "pipeline", "train", "--dry-run"]
     env = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"], "HOME": str(tmp_path_factory.mktemp("home"))}
