@@ -25,6 +25,7 @@ from torch import distributed
 from pipeline.errors import UserError
 from pipeline.settings import Settings, launched, local_rank
 
+_THREADS = torch.get_num_threads()  # of a process that is alone on its machine
 _left = False  # whether the other processes have left this one
 
 
@@ -121,7 +122,7 @@ class Processes(NamedTuple):
 
 
 def first_goes_on() -> None:
-    """All processes but the first leave, with exit code 0: the first alone scores and writes.
+    """All processes but the first leave, with exit code 0: the first alone scores and writes, on all cores.
 
     Raises:
         SystemExit: in the others.
@@ -133,6 +134,7 @@ def first_goes_on() -> None:
     distributed.destroy_process_group()  # or metrics of the first would wait for the others
     if rank:
         raise SystemExit(0)
+    torch.set_num_threads(_THREADS)  # Lightning had divided the cores; and figures should not depend on that
     _left = True
 
 
