@@ -1,4 +1,4 @@
-"""`python -m pipeline train`, killed with SIGKILL and started again until it is done, ends where it would have ended."""
+"""`python -m pipeline train`, killed with SIGKILL and started again until it is done, ends as if it had not been."""
 
 import random
 import time

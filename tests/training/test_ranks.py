@@ -21,7 +21,7 @@ def two(folder):
     wait_for(lambda: checkpoint(folder) or command.process.poll() is not None, 200)
     assert command.process.poll() is None, command.said
     first = psutil.Process(command.process.pid)
-    (second,) = [child for child in first.children() if child.cmdline()[1:] == ["-m", "pipeline", "train"]]
+    (second,) = [child for child in first.children() if child.cmdline()[-1:] == ["train"]]
     return command, first, second
 
 
@@ -64,7 +64,7 @@ def test_when_one_hangs_for_good_a_signal_to_the_other_ends_both(ready, tmp_path
 def test_a_signal_to_one_or_to_all_stops_both_at_the_same_step(ready, tmp_path, to_all):
     whole, folder = (projects.copy(ready, tmp_path / name) for name in ("whole", "stopped"))
     assert Command(whole, FACET_DEVICES="2").end() == 0
-    command, first, second = two(folder)
+    command, _, second = two(folder)
     if to_all:
         second.send_signal(signal.SIGINT)
     code, seconds = command.tell(signal.SIGINT)

@@ -15,7 +15,7 @@ import torch
 
 from tests.conftest import ROOT
 from tests.training import projects
-from tests.training.projects import BATCH, STEPS, Command, checkpoint, content, wait_for
+from tests.training.projects import BATCH, Command, checkpoint, content, wait_for
 
 pytestmark = pytest.mark.slow
 LONG = {"train": {"images": BATCH * 5000}}  # longer than any test looks on
@@ -102,7 +102,7 @@ def test_it_ends_with_dvc_which_takes_it_up_again(ready, tmp_path, number):
     for _ in range(2):
         with (folder / "dvc.log").open("w") as log:
             dvc = subprocess.Popen(["dvc", "repro", "--single-item", "train"], cwd=folder, env=env, stderr=log)
-        wait_for(lambda: done(folder) - before)
+        wait_for(lambda before=before: done(folder) - before)
         children = psutil.Process(dvc.pid).children(recursive=True)
         (train,) = [child for child in children if child.cmdline()[1:] == ["-m", "pipeline", "train"]]
         began = time.monotonic()
@@ -124,7 +124,8 @@ def test_it_goes_on_when_the_shell_is_gone_that_a_person_started_it_from(ready, 
     folder = projects.copy(ready, tmp_path / "p", LONG)
     env = {**os.environ, "PYTHONPATH": str(ROOT), "WANDB_MODE": "disabled", "OMP_NUM_THREADS": "1"}
     env["FACET_CHECKPOINT_IMAGES"] = str(BATCH)
-    shell = subprocess.Popen(["sh", "-c", f"{sys.executable} -m pipeline train & wait"], cwd=folder, env=env, stderr=subprocess.DEVNULL)
+    command = ["sh", "-c", f"{sys.executable} -m pipeline train & wait"]
+    shell = subprocess.Popen(command, cwd=folder, env=env, stderr=subprocess.DEVNULL)
     wait_for(lambda: checkpoint(folder))
     (train,) = psutil.Process(shell.pid).children()
     shell.kill()
