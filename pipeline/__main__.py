@@ -126,6 +126,9 @@ def main() -> int:
     except UserError as error:
         print(error, file=sys.stderr)
         return error.exit_code
+    except stopping.Stopped as stop:
+        print("Stopped; the same command goes on with what is finished", file=sys.stderr)
+        return int(stop.args[0])
     return 0
 
 

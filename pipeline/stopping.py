@@ -1,6 +1,6 @@
 """How a command ends before it is done: by SIGTERM or SIGINT, or because whoever started it is gone.
 
-A signal raises SystemExit(128 + its number) where the command stands, so that every `finally` runs. Inside `deferred`
+A signal raises Stopped, a SystemExit, where the command stands, so that every `finally` runs. Inside `deferred`
 it is only remembered: a fit ends behind a step. Whatever hangs, PATIENCE seconds later the process is gone.
 """
 
@@ -23,6 +23,10 @@ EVERY = 1.0  # seconds between two looks at who started this
 log = logging.getLogger(__name__)
 
 
+class Stopped(SystemExit):
+    """A signal came while nothing was being done that ends by itself; `code` is 128 + its number."""
+
+
 class _Stop:
     """The handler of both signals: keeps the first one."""
 
@@ -35,7 +39,7 @@ class _Stop:
             return
         self.number, self.since = number, time.monotonic()
         if not self.deferred:
-            raise SystemExit(128 + number)
+            raise Stopped(128 + number)
 
 
 _stop = _Stop()

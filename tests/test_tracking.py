@@ -200,6 +200,40 @@ def test_an_interrupted_body_closes_the_run_too(folder):
     assert recorded(folder)["exit_code"] == 1
 
 
+@pytest.mark.slow
+def test_a_stage_that_goes_on_continues_its_run_and_a_forced_one_begins_its_own(folder, monkeypatch):
+    monkeypatch.setenv("DVC_EXP_NAME", "sunny-fox")
+    for work in ("f1", "f2", "f1 forced"):
+        Path(work).mkdir()
+    with pytest.raises(KeyboardInterrupt), tracking.run("train", folder=Path("f1")) as run:  # noqa: PT012
+        run.log({"a": 1}, images=10)
+        run.log({"a": 2}, images=20)
+        raise KeyboardInterrupt
+    monkeypatch.setenv("DVC_EXP_NAME", "renamed-meanwhile")
+    with tracking.run("train", folder=Path("f1")) as run:
+        run.log({"a": 1}, images=10, again=True)
+        run.log({"a": 3}, images=20)
+        run.curve(Path("c.csv"))
+    for other in ("f2", "f1 forced"):
+        with tracking.run("train", folder=Path(other)):
+            pass
+    assert Path("c.csv").read_text() == "images,a\n10,1\n20,3\n"
+    runs = [identity_and_points(run) for run in sorted(Path("wandb").glob("offline-run-*"), key=os.path.getctime)]
+    ids = [run_id for run_id, _ in runs]
+    assert ids[0] == ids[1]
+    assert len({*ids}) == 3
+    assert [points for _, points in runs] == [[(10, 1), (20, 2)], [(20, 3)], [], []]
+
+
+def identity_and_points(run):
+    command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(run)]
+    lines = subprocess.run(command, capture_output=True, check=True).stdout.splitlines()
+    records = [json.loads(line) for line in lines]
+    items = [record["history"]["item"] for record in records if record["type"] == "history"]
+    (run_id,) = {record["run"]["run_id"] for record in records if record["type"] == "run"}
+    return run_id, [(item["images"], item["a"]) for item in items]
+
+
 @pytest.mark.parametrize("variable", ["RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID"])
 def test_processes_after_the_first_write_and_log_nothing(folder, monkeypatch, variable):
     monkeypatch.setenv(variable, "1")

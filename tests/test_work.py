@@ -1,13 +1,17 @@
 """Work folders: named by what determines the result, kept after a failure, gone after success."""
 
 import errno
+import subprocess
 import sys
+import threading
 
 import pytest
 
 from pipeline import work
+from pipeline.errors import UserError
 from pipeline.params import Evaluate
 from pipeline.work import NoSpaceError
+from tests.conftest import ROOT
 
 ONE, OTHER = Evaluate(gallery=5, inception="off"), Evaluate(gallery=4, inception="off")
 
@@ -35,6 +39,86 @@ def test_other_params_find_nothing():
             assert not (other / "state").exists()
 
 
+def begun(section, name="state"):
+    """A stage that was interrupted."""
+    with pytest.raises(KeyboardInterrupt), work.building("train", section) as folder:  # noqa: PT012
+        (folder / name).touch()
+        raise KeyboardInterrupt
+    return folder
+
+
+def test_it_is_said_why_nothing_is_taken_up(caplog):
+    caplog.set_level("INFO")
+    begun(ONE)
+    begun(ONE)
+    assert caplog.messages == []
+    begun(OTHER)
+    assert caplog.messages == [
+        "train starts afresh rather than go on where it was stopped: evaluate.gallery was 5 and is 4"
+    ]
+
+
+def test_the_newest_unfinished_works_are_kept():
+    folders = [begun(Evaluate(gallery=count, inception="off")) for count in range(1, work.KEPT + 3)]
+    assert [folder.exists() for folder in folders] == [False] + [True] * (work.KEPT + 1)
+    assert begun(Evaluate(gallery=2, inception="off")) == folders[1]
+
+
+BUILDS = """
+import sys, time
+from pipeline import work
+from pipeline.params import Evaluate
+with work.building("train", Evaluate(gallery=int(sys.argv[1]), inception="off")) as folder:
+    (folder / "state").touch()
+    print(folder, flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def builder():
+    """Another process that builds ONE until it is told to end."""
+    command = [sys.executable, "-c", BUILDS, "5"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, env={"PYTHONPATH": str(ROOT)}, text=True, **pipes) as process:
+        process.stdout.readline()
+        yield process
+        process.kill()
+
+
+def test_two_processes_never_build_the_same(builder, monkeypatch):
+    monkeypatch.setattr(work, "WAIT_SECONDS", 0.5)
+    with pytest.raises(UserError, match=r"another process builds the same in .*: wait"), work.building("train", ONE):
+        pass
+    with work.building("train", OTHER):
+        pass
+
+
+def test_a_process_that_is_killed_is_in_nobody_s_way(builder):
+    builder.kill()
+    with work.building("train", ONE) as folder:
+        assert (folder / "state").exists()
+
+
+def test_one_that_ends_while_another_waits_leaves_it_a_fresh_folder(builder):
+    threading.Timer(1, builder.stdin.close).start()
+    with work.building("train", ONE) as folder:
+        assert not (folder / "state").exists()
+        assert (folder / work.ORIGIN).exists()
+
+
+def test_a_work_that_is_going_on_is_not_tidied_away(builder):
+    for count in range(10, 10 + work.KEPT + 2):
+        begun(Evaluate(gallery=count, inception="off"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(work, "WAIT_SECONDS", 0.1)
+        with pytest.raises(UserError), work.building("train", ONE):
+            pass
+    builder.kill(), builder.wait()
+    with work.building("train", ONE) as folder:
+        assert (folder / "state").exists()
+
+
 def test_publishing_replaces_what_is_there(tmp_path):
     for content in ("old", "new"):
         built = tmp_path / "built"
@@ -58,9 +142,6 @@ def test_other_errors_pass_as_they_are():
 def test_a_stage_that_cannot_write_leaves_no_shard_under_its_final_name(tmp_path):
     """A real limit of the system: no file of the process may grow beyond 100 KB."""
     import shutil
-    import subprocess
-
-    from tests.conftest import ROOT
 
     shutil.copy(ROOT / "params.yaml", tmp_path)
     (tmp_path / "data" / "unlabelled").mkdir(parents=True)

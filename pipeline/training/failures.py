@@ -2,11 +2,14 @@
 
 import signal
 import subprocess
+import time
 from collections.abc import Sequence
 
 import torch
 
 from pipeline.errors import UserError
+
+DYING_SECONDS = 2
 
 
 def explained(
@@ -25,8 +28,7 @@ def explained(
     if _of_memory(error):
         return UserError(f"{section}: out of memory: {lower}, or model.width, or use more GPUs (FACET_DEVICES)")
     if world > 1 and isinstance(error, RuntimeError) and _of_a_connection(error):
-        ends = [process.poll() for process in processes]
-        dead = [f"process {rank} of {world} died{_how(code)}" for rank, code in enumerate(ends, 1) if code]
+        dead = [f"process {rank} of {world} died{_how(code)}" for rank, code in enumerate(_ends(processes), 1) if code]
         what = "; ".join(dead) or f"another of the {world} processes died"
         back = "run the command again and it goes on from its last checkpoint"
         return UserError(f"{section}: {what}; {back}; if memory was short, {lower}")
@@ -42,6 +44,14 @@ def _of_memory(error: BaseException) -> bool:
 def _of_a_connection(error: RuntimeError) -> bool:
     """Whether it is of the libraries by which processes exchange tensors; gloo raises plain RuntimeErrors."""
     return isinstance(error, torch.distributed.DistError) or any(name in str(error) for name in ("gloo", "NCCL"))
+
+
+def _ends(processes: Sequence[subprocess.Popen]) -> list[int | None]:
+    """Exit codes; the system closes a dying process's connections somewhat before it says that it is dead."""
+    patience = time.monotonic() + DYING_SECONDS
+    while not any(ends := [process.poll() for process in processes]) and time.monotonic() < patience and processes:
+        time.sleep(0.05)
+    return ends
 
 
 def _how(code: int) -> str:

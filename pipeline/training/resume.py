@@ -4,6 +4,7 @@ import io
 import logging
 import os
 import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +43,12 @@ class Resume(pl.Callback):
         if not self.file.exists():
             return None
         try:
+            with zipfile.ZipFile(self.file) as file:
+                damaged = file.testzip()  # torch writes checksums and reads past them
+            if damaged:
+                raise zipfile.BadZipFile(f"{damaged} has another checksum")
             state = torch.load(self.file, map_location="cpu", weights_only=True)
-        except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:
+        except (zipfile.BadZipFile, pickle.UnpicklingError, RuntimeError) as error:
             log.warning("%s cannot be read, so the fit starts afresh: %s", self.file, str(error).splitlines()[0])
             return None
         if state.get("fingerprint") != self.fingerprint:

@@ -41,7 +41,7 @@ class Steps:
         return self
 
 
-def fit(folder, batches, average=None):
+def fit(folder, batches, average=None, *first):
     torch.manual_seed(0)
     module = ours()
     points = []
@@ -51,6 +51,7 @@ def fit(folder, batches, average=None):
         points.append((images, values))
 
     job = Fit("train", folder, STEPS * SIZE, SIZE, "32-true", record, average)
+    job.callbacks[:0] = first
     job.run(module, batches)
     return module, points, job
 

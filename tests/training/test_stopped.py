@@ -2,10 +2,12 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -62,14 +64,6 @@ def test_a_signal_before_the_fit_ends_it_without_a_traceback(ready, tmp_path):
     assert "Traceback" not in command.said
 
 
-def test_a_second_ctrl_c_leaves_at_once(ready, tmp_path):
-    """Also where the step hangs: the process is stopped (SIGSTOP) in it and goes on with two signals waiting."""
-    command = learning(projects.copy(ready, tmp_path / "p", LONG))
-    command.process.send_signal(signal.SIGINT)
-    ended, _ = command.tell(signal.SIGINT)
-    assert ended == 130, command.said
-
-
 HANGS = """
 import sys, time
 from torch import distributed
@@ -95,33 +89,47 @@ def test_a_process_that_hangs_in_c_leaves_all_the_same(number):
     process.stdout.close()
 
 
-STARTED = """
-import subprocess, sys
-with open("parent.log", "w") as log:
-    subprocess.run([sys.executable, "-m", "pipeline", "train"], stderr=log)
-"""
-
-
-@pytest.mark.parametrize("stage", ["train", None])
-def test_it_ends_with_dvc_and_goes_on_without_a_terminal(ready, tmp_path, monkeypatch, stage):
-    """Who started it is killed: DVC, which names the stage in the environment, or else a shell."""
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_it_ends_with_dvc_which_takes_it_up_again(ready, tmp_path, number):
+    """The real `dvc repro`, which dies of either and leaves the stages that it runs alone."""
     folder = projects.copy(ready, tmp_path / "p", LONG)
-    inner = "import os, subprocess, sys; sys.exit(subprocess.run([sys.executable, '-m', 'pipeline', 'train']).returncode)"
-    outer = f"import os, subprocess, sys; subprocess.run([sys.executable, '-c', {inner!r}], env={{**os.environ, **{{'DVC_STAGE': 'train'}}}})"
-    if stage is None:
-        outer = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {inner!r}])"
+    shutil.copytree(ROOT / "pipeline", folder / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "dvc.yaml", folder)
+    env = {**os.environ, "WANDB_MODE": "disabled", "OMP_NUM_THREADS": "1", "DVC_NO_ANALYTICS": "1"}
+    env |= {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "FACET_CHECKPOINT_IMAGES": "4"}
+    subprocess.run(["dvc", "init", "--no-scm", "--quiet"], cwd=folder, env=env, check=True)
+    before: set[int] = set()
+    for _ in range(2):
+        with (folder / "dvc.log").open("w") as log:
+            dvc = subprocess.Popen(["dvc", "repro", "--single-item", "train"], cwd=folder, env=env, stderr=log)
+        wait_for(lambda before=before: done(folder) - before)
+        children = psutil.Process(dvc.pid).children(recursive=True)
+        (train,) = [child for child in children if child.cmdline()[1:] == ["-m", "pipeline", "train"]]
+        began = time.monotonic()
+        dvc.send_signal(number)
+        dvc.wait()
+        psutil.wait_procs([train], timeout=SECONDS)
+        assert not train.is_running(), time.monotonic() - began
+        before = done(folder)
+    assert "Going on from" in (folder / "dvc.log").read_text()
+    assert not (folder / "models/train").exists()
+
+
+def done(folder):
+    file = checkpoint(folder)
+    return {torch.load(file, weights_only=True)["batches_done"]} if file else set()
+
+
+def test_it_goes_on_when_the_shell_is_gone_that_a_person_started_it_from(ready, tmp_path):
+    folder = projects.copy(ready, tmp_path / "p", LONG)
     env = {**os.environ, "PYTHONPATH": str(ROOT), "WANDB_MODE": "disabled", "OMP_NUM_THREADS": "1"}
-    dvc = subprocess.Popen([sys.executable, "-c", outer], cwd=folder, env=env, stderr=subprocess.DEVNULL)
+    env["FACET_CHECKPOINT_IMAGES"] = str(BATCH)
+    command = ["sh", "-c", f"{sys.executable} -m pipeline train & wait"]
+    shell = subprocess.Popen(command, cwd=folder, env=env, stderr=subprocess.DEVNULL)
     wait_for(lambda: checkpoint(folder))
-    (shell,) = psutil.Process(dvc.pid).children()
-    (train,) = [child for child in shell.children() if "pipeline" in child.cmdline()]
-    dvc.kill(), dvc.wait()
-    if stage is None:
-        shell.kill()
-        time.sleep(5)
-        assert train.is_running()
-        train.kill()
-    else:
-        psutil.wait_procs([train, shell], timeout=SECONDS)
-        assert not train.is_running()
-        assert torch.load(checkpoint(folder), weights_only=True)["batches_done"] > 0
+    (train,) = psutil.Process(shell.pid).children()
+    shell.kill()
+    shell.wait()
+    time.sleep(4)
+    assert train.is_running()
+    train.kill()
