@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""`python -m pipeline train`, killed with SIGKILL and started again until it is done, ends as it would have ended."""
-=======
 """`python -m pipeline train`, killed with SIGKILL and started again until it is done, ends as if it had not been."""
->>>>>>> 662d7ba8888fa56530ba84476b808feee7499997
 
 import random
 import time
