@@ -35,6 +35,7 @@ from pipeline.methods import ipgan
 from pipeline.methods.recogniser import recogniser
 from pipeline.metrics.realism import Gaussian, fit, frechet_distance
 from pipeline.params import load_params
+from tools.bench_training import Row, flops, loading, outside, processes, trainer
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -52,15 +53,6 @@ class Pair(NamedTuple):
     do_one: Callable[[], object]
     other: str
     do_other: Callable[[], object]
-
-
-class Row(NamedTuple):
-    """What came of it."""
-
-    unit: str
-    rates: dict[str, float]  # of each way
-    ratio: float  # of the first two
-    rounds: int
 
 
 class Commands(NamedTuple):
@@ -158,11 +150,12 @@ def step(precision: torch.dtype, batch_size: int, size: int) -> Callable[[], obj
     params = load_params(ROOT / "params.yaml")
     start = recogniser(params.model, size, 100).state_dict()
     method = ipgan.build(params.model, params.pretrain, params.losses, params.train, size, 100, start)
-    method.to(memory_format=torch.channels_last)
+    form = torch.channels_last if precision == torch.bfloat16 else torch.contiguous_format
+    method.to(memory_format=form)
     optimizers = method.configure_optimizers()
     method.optimizers = lambda: optimizers
     method.manual_backward = lambda loss, **kwargs: loss.backward(**kwargs)
-    x_s, x_a = (torch.rand(batch_size, 3, size, size).to(memory_format=torch.channels_last) for _ in range(2))
+    x_s, x_a = (torch.rand(batch_size, 3, size, size).to(memory_format=form) for _ in range(2))
     noise = torch.randn(batch_size, params.model.attribute_dim)
     c = torch.zeros(batch_size, dtype=torch.int64)
     cross = cycle(step == 0 for step in range(params.train.cross_every))
@@ -177,15 +170,15 @@ def step(precision: torch.dtype, batch_size: int, size: int) -> Callable[[], obj
 
 
 def training() -> Pair:
-    """One step of all networks with params.yaml, forward, backward and update."""
+    """A step of all networks as params.yaml has it, and in eager float32 with images and kernels contiguous."""
     params = load_params(ROOT / "params.yaml")
     size, batch_size = params.data.image_size, params.train.batch_size
     return Pair(
         "images",
         batch_size,
-        "train step, bf16",
+        "train step, bf16, channels last",
         step(torch.bfloat16, batch_size, size),
-        "train step, float32",
+        "train step, float32, contiguous",
         step(torch.float32, batch_size, size),
     )
 
@@ -205,7 +198,10 @@ def distance() -> Pair:
     )  # fmt: skip
 
 
-BENCHMARKS = {f.__name__: f for f in (rendering, reading, preparing, training, distance)}
+BENCHMARKS = {
+    f.__name__: f
+    for f in (rendering, reading, preparing, trainer, training, flops, loading, processes, outside, distance)
+}
 
 
 def _timed(do: Callable[[], object]) -> float:
@@ -282,7 +278,10 @@ def main() -> int:
         except Unavailable as error:
             print(f"{name:10} not measured: {error}")
             continue
-        row = measure_commands(work) if isinstance(work, Commands) else measure(work, arguments.seconds)
+        if isinstance(work, Pair):
+            row = measure(work, arguments.seconds)
+        else:
+            row = work if isinstance(work, Row) else measure_commands(work)
         told = "   ".join(f"{way}: {rate:.1f} {row.unit}" for way, rate in row.rates.items())
         print(f"{name:10} ratio {row.ratio:5.2f}   {told}   {row.rounds} rounds", flush=True)
         rates = {way: round(rate, 1) for way, rate in row.rates.items()}

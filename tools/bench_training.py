@@ -1,0 +1,239 @@
+"""The rows of `tools.bench` about training: params.yaml's networks, batch and precision on rendered heads.
+
+`python -m tools.bench_training FACES FILE` is what `processes` runs: a fit, whose seconds a step go into FILE.
+"""
+
+import itertools
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch.nn.functional import conv2d
+from torch.utils.flop_counter import FlopCounterMode
+
+from pipeline.datasets import heads
+from pipeline.datasets.pairs import PairBatches
+from pipeline.datasets.shards import Faces, ShardWriter
+from pipeline.memory import keep_memory
+from pipeline.methods import ipgan
+from pipeline.methods.asymmetric import passes
+from pipeline.methods.recogniser import recogniser
+from pipeline.params import load_params
+from pipeline.training.average import Average
+from pipeline.training.trainer import Fit, channels_last
+
+ROOT = Path(__file__).resolve().parent.parent
+PEOPLE, PICTURES = 16, 8
+STEPS, SKIPPED = 28, 8  # of a measured run; the first ones warm caches and allocators
+ROUNDS = 3
+
+
+class Row(NamedTuple):
+    """What came of it."""
+
+    unit: str
+    rates: dict[str, float]  # of each way
+    ratio: float  # of the first two
+    rounds: int
+
+
+def some_heads(folder: Path) -> Path:
+    """A data set as `prepare` makes it, as small as batches allow."""
+    rng, size = np.random.default_rng(0), load_params(ROOT / "params.yaml").data.image_size
+    with ShardWriter(folder / "faces", "faces") as shards:
+        for person, picture in itertools.product(range(PEOPLE), range(PICTURES)):
+            identity = heads.sample_identity(np.random.default_rng(person))
+            image = heads.render(identity, heads.sample_attributes(rng), size).image
+            shards.add(f"{person:02d}-{picture:02d}", image, {"split": "train", "identity": f"{person:02d}"})
+        shards.close()
+    return folder / "faces"
+
+
+def made(precision: str = "bf16-mixed") -> ipgan.IPGAN:
+    """The method as params.yaml has it, learning for as many images as a measured run takes."""
+    p = load_params(ROOT / "params.yaml")
+    images = STEPS * p.train.batch_size
+    train = p.train.model_copy(update={"images": images, "precision": precision})
+    start = recogniser(p.model, p.data.image_size, PEOPLE).state_dict()
+    return ipgan.build(p.model, p.pretrain, p.losses, train, p.data.image_size, PEOPLE, start)
+
+
+class Clock(pl.Callback):
+    """When each step ended, and how long its forward, backward and optimizers took."""
+
+    def __init__(self, method: ipgan.IPGAN) -> None:
+        self.ends: list[float] = []
+        self.inside: list[float] = []
+        step = method.training_step
+
+        def timed(*arguments: Any) -> None:
+            began = time.perf_counter()
+            step(*arguments)
+            self.inside.append(time.perf_counter() - began)
+
+        method.training_step = timed  # type: ignore[method-assign]
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        self.ends.append(time.perf_counter())
+
+    @property
+    def seconds(self) -> float:
+        """Of a step, with everything around it."""
+        return (self.ends[-1] - self.ends[SKIPPED - 1]) / (STEPS - SKIPPED)
+
+
+def fitted(faces: Path) -> Clock:
+    """A fit as `train` makes it: curves, average, checkpoints."""
+    method = made()
+    t = method.schedule
+    clock, average = Clock(method), Average(method.AVERAGED, t.average_images, t.batch_size)
+    with tempfile.TemporaryDirectory() as folder:
+        fit = Fit("train", Path(folder), t.images, t.batch_size, t.precision, lambda *_, **__: None, average)
+        fit.callbacks.append(clock)
+        fit.run(method, ipgan.batches(Faces(faces), load_params(ROOT / "params.yaml").model, t))
+    return clock
+
+
+def by_hand(batches: PairBatches) -> float:
+    """Seconds of a step of a loop as one would write it: no Trainer, no curves, no average."""
+    method = channels_last(made())
+    steppers, ends = method.configure_optimizers(), []
+    for step in range(STEPS):
+        batch = batches[step]
+        with torch.autocast("cpu", torch.bfloat16):
+            L = method.terms(batch)
+            for names, weights in passes(method.objectives(batch.same), method.REACHES):
+                objective = torch.stack([w * L[term] for term, w in weights.items()]).sum()
+                inputs = [p for name in names for p in getattr(method, name).parameters()]
+                objective.backward(inputs=inputs, retain_graph=True)
+        for stepper in steppers:
+            stepper.step()
+            stepper.zero_grad()
+        ends.append(time.perf_counter())
+    return (ends[-1] - ends[SKIPPED - 1]) / (STEPS - SKIPPED)
+
+
+def data() -> tuple[Path, PairBatches]:
+    faces = some_heads(Path(tempfile.mkdtemp()))
+    p = load_params(ROOT / "params.yaml")
+    return faces, ipgan.batches(Faces(faces), p.model, p.train)
+
+
+def in_turn(*ways: Callable[[], float]) -> list[list[float]]:
+    """What each gives, ROUNDS times in turn."""
+    rounds = [[way() for way in ways] for _ in range(ROUNDS)]
+    return [list(column) for column in zip(*rounds, strict=True)]
+
+
+def trainer() -> Row:
+    """Images/s of Lightning's Trainer with all that `train` hangs on it, and of a loop written by hand."""
+    faces, batches = data()
+    theirs, ours = in_turn(lambda: fitted(faces).seconds, lambda: by_hand(batches))
+    ratio = statistics.median(b / a for a, b in zip(theirs, ours, strict=True))
+    rates = {name: batches.batch_size / statistics.median(x) for name, x in (("Trainer", theirs), ("by hand", ours))}
+    return Row("images/s", rates, ratio, ROUNDS)
+
+
+def outside() -> Row:
+    """What of a step is outside forward, backward and optimizers: data, curves, average, checkpoints."""
+    faces, _ = data()
+    clocks = [fitted(faces) for _ in range(ROUNDS)]
+    inside = statistics.median(statistics.mean(clock.inside[SKIPPED:]) for clock in clocks)
+    whole = statistics.median(clock.seconds for clock in clocks)
+    return Row("ms", {"outside": 1e3 * (whole - inside), "a step": 1e3 * whole}, (whole - inside) / whole, ROUNDS)
+
+
+def loading() -> Row:
+    """Pairs/s that the loader makes, and that training takes."""
+    faces, batches = data()
+
+    def made_ahead() -> float:
+        began = time.perf_counter()
+        for step in range(2 * STEPS):
+            batches[step]
+        return (time.perf_counter() - began) / (2 * STEPS)
+
+    loader, training = in_turn(made_ahead, lambda: fitted(faces).seconds)
+    ratio = statistics.median(b / a for a, b in zip(loader, training, strict=True))
+    took = {"loader": loader, "training": training}
+    rates = {name: batches.batch_size / statistics.median(seconds) for name, seconds in took.items()}
+    return Row("pairs/s", rates, ratio, ROUNDS)
+
+
+def flops() -> Row:
+    """GFLOP/s of a whole training step, counted, and the best that a 3x3 convolution of its widths reaches here."""
+    _, batches = data()
+    method = channels_last(made())
+    optimizers = method.configure_optimizers()
+    method.optimizers = lambda: optimizers  # type: ignore[assignment, method-assign, return-value]
+    method.manual_backward = lambda loss, **kwargs: loss.backward(**kwargs)  # type: ignore[method-assign]
+    steps = itertools.cycle(batches[step] for step in range(method.schedule.cross_every))
+
+    def step() -> None:
+        with torch.autocast("cpu", torch.bfloat16):
+            method.training_step(next(steps), 0)
+
+    with FlopCounterMode(display=False) as counted:
+        for _ in range(method.schedule.cross_every):
+            step()
+    work = counted.get_total_flops() / method.schedule.cross_every
+
+    def whole() -> float:
+        return min(_timed(step) for _ in range(4 * method.schedule.cross_every))
+
+    def convolution() -> float:
+        return min(seconds / operations for seconds, operations in _convolutions(batches.batch_size))
+
+    steps_took, convolutions_took = in_turn(whole, convolution)
+    rates = {"train step": work / min(steps_took) / 1e9, "best convolution": 1 / min(convolutions_took) / 1e9}
+    return Row("GFLOP/s", rates, rates["train step"] / rates["best convolution"], ROUNDS)
+
+
+def _convolutions(batch_size: int) -> Iterator[tuple[float, float]]:
+    """Seconds and operations of bf16 convolutions as wide as the networks' at each resolution."""
+    p = load_params(ROOT / "params.yaml")
+    for halvings in range(1, 4):
+        width, side = p.model.width * 2**halvings, p.data.image_size // 2**halvings
+        x, w = torch.randn(batch_size, width, side, side), torch.randn(width, width, 3, 3)
+        x, w = (t.to(torch.bfloat16, memory_format=torch.channels_last) for t in (x, w))
+        operations = 2 * batch_size * side**2 * width**2 * 9
+        for _ in range(10):
+            yield _timed(lambda x=x, w=w: conv2d(x, w, padding=1)), operations
+
+
+def _timed(do: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    do()
+    return time.perf_counter() - began
+
+
+def processes() -> Row:
+    """Two processes and one on the same cores, with the same batch of all together."""
+    faces, batches = data()
+    two, one = in_turn(lambda: _in_processes(2, faces), lambda: _in_processes(1, faces))
+    ratio = statistics.median(b / a for a, b in zip(two, one, strict=True))
+    rates = {f"{n} processes": batches.batch_size / statistics.median(x) for n, x in ((2, two), (1, one))}
+    return Row("images/s", rates, ratio, ROUNDS)
+
+
+def _in_processes(count: int, faces: Path) -> float:
+    """Seconds of a step."""
+    told = Path(tempfile.mkdtemp()) / "seconds.json"
+    env = os.environ | {"FACET_DEVICES": str(count), "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-m", "tools.bench_training", faces, told], env=env, cwd=ROOT, check=True)
+    return json.loads(told.read_text())
+
+
+if __name__ == "__main__":
+    keep_memory()
+    Path(sys.argv[2]).write_text(json.dumps(fitted(Path(sys.argv[1])).seconds))
