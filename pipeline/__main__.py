@@ -25,6 +25,15 @@ def run_stage(name: str) -> None:
     run(**{section: getattr(params, section) for section in inspect.signature(run).parameters})
 
 
+def train(arguments: argparse.Namespace) -> None:
+    if not arguments.dry_run:
+        return run_stage("train")
+    from pipeline.applications.dry_run import dry_run
+
+    print(dry_run(load_params()))
+    return None
+
+
 def recombine(arguments: argparse.Namespace) -> None:
     from pipeline.applications.recombine import recombine
 
@@ -59,6 +68,11 @@ def parser() -> argparse.ArgumentParser:
     for number, name in enumerate(stages.NAMES, 1):
         command = commands.add_parser(name, help=f"stage {number} of dvc.yaml")
         command.set_defaults(run=lambda _, name=name: run_stage(name))
+        if name == "train":
+            command.add_argument(
+                "--dry-run", action="store_true", help="say what it would be and take, write nothing, and exit"
+            )
+            command.set_defaults(run=train)
 
     command = commands.add_parser("recombine", help="a subject's face as a sample shows another's")
     for one, many, what in (("subject", "subjects", "gives the identity"), ("sample", "samples", "gives all else")):

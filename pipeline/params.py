@@ -206,6 +206,9 @@ class Train(Section):
     cross_every: int = Field(ge=2, description="one batch in so many pairs two people (paper: 2, every other)")
     recognisers: Literal["frozen", "joint"] = Field(description="I and C after pretrain (paper: joint)")
     average_images: int = Field(ge=0, description="half-life of the averaged generator, in images; 0: not averaged")
+    validate_images: int = Field(
+        ge=1, description="between two looks at the val split: points of val/*, pictures; nothing is learned from it"
+    )
     precision: Literal["32-true", "bf16-mixed"] = Field(description="arithmetic of the forward passes")
 
 

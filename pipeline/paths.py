@@ -9,6 +9,8 @@ RECOGNISER = Path("models/pretrain")  # the start of I and C
 JUDGE = Path("models/judge")
 MODEL = Path("models/train")  # the networks of the method
 
+TRAIN_GRIDS = Path("results/train/grids")  # the same recombinations after 000012345.png images
+
 SYNTHESIZED = Path("results/synthesize/faces")  # tar shards of x' with an index of who was recombined with whom
 GRID = Path("results/synthesize/grid.png")
 CASES = Path("results/evaluate/cases")  # cases.parquet: a row a pair, what each metric says; truth.png where known
@@ -34,4 +36,5 @@ PREPARE_PLOTS = Path("results/prepare/plots")
 PRETRAIN_CURVE = Path("results/pretrain/plots/curve.csv")
 JUDGE_CURVE = Path("results/judge/plots/curve.csv")
 TRAIN_CURVE = Path("results/train/plots/curve.csv")
+VALIDATION_CURVE = Path("results/train/plots/validation.csv")
 CURVES = (PRETRAIN_CURVE, JUDGE_CURVE, TRAIN_CURVE)

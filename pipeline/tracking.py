@@ -104,14 +104,22 @@ class Run:
         _write(path, json.dumps(plain, indent=2, sort_keys=True))
         self._send(lambda wandb_run: wandb_run.summary.update(plain))
 
-    def curve(self, path: Path) -> None:
-        """What was logged so far as plot data for DVC: a row a count of images, a column a key."""
+    def curve(self, path: Path, prefix: str = "") -> None:
+        """What was logged so far as plot data for DVC: a row a count of images, a column a key.
+
+        Args:
+            path: the file.
+            prefix: of the keys that belong into it. DVC draws no line over rows without a value, so what is logged at
+                other images needs a file of its own.
+        """
         if not self._writes:
             return
-        keys = sorted({key for values in self.history.values() for key in values})
+        points = [(n, {k: v for k, v in p.items() if k.startswith(prefix)}) for n, p in sorted(self.history.items())]
+        keys = sorted({key for _, values in points for key in values})
         lines = [",".join(["images", *keys])]
-        for images, values in sorted(self.history.items()):
-            lines.append(",".join([str(images), *(f"{values[k]:.6g}" if k in values else "" for k in keys)]))
+        for images, values in points:
+            if values:
+                lines.append(",".join([str(images), *(f"{values[k]:.6g}" if k in values else "" for k in keys)]))
         _write(path, "\n".join(lines))
 
     def table(self, path: Path, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

@@ -15,6 +15,7 @@ from pipeline.datasets import heads
 from pipeline.datasets.contact_sheet import tiled
 from pipeline.datasets.protocol import Protocol, grid
 from pipeline.datasets.shards import Faces
+from pipeline.datasets.true_answers import true_recombinations
 from pipeline.judges.verdict import Verdict
 from pipeline.metrics.attributes import MeanAttributeError, errors, unrelated_error
 from pipeline.metrics.identity import IdentityRetrieval, retrieve
@@ -86,14 +87,6 @@ def attributes(court: Court, m: Material) -> tuple[dict[str, float], Column]:
         values[f"attributes/{name}_error_unrelated"] = float(unrelated)
         columns[f"attributes/{name}_error"] = errors(attribute, predicted, target, found).numpy()
     return values, columns
-
-
-def true_recombinations(faces: Faces, subject_rows: np.ndarray, sample_rows: np.ndarray) -> np.ndarray:
-    """What rendered heads would look like recombined, uint8 [B, S, S, 3]."""
-    size = faces.image(0).shape[0]
-    people, circumstances = faces.column("identity_vector"), faces.column("attribute_vector")
-    pairs = zip(subject_rows, sample_rows, strict=True)
-    return np.stack([heads.render(people[s], circumstances[a], size).image for s, a in pairs])
 
 
 def true_grid(faces: Faces, people: Protocol, synthesize: Synthesize) -> np.ndarray | None:

@@ -1,11 +1,12 @@
 """A trained model as one function: photographs of a subject and of samples in, recombinations out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from pydantic import ValidationError
+from torch import nn
 
 from pipeline.datasets.faces import Cut
 from pipeline.datasets.pairs import to_images, to_tensor
@@ -23,31 +24,16 @@ def device() -> torch.device:
     return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
 
 
-class FaceModel:
-    """x' = G(f_I(x_s), mu(x_a)), in float32, on the accelerator where there is one.
+class Recombiner:
+    """x' = G(f_I(x_s), mu(x_a)) by these networks, where they are and in the mode they are in.
 
     Args:
-        folder: what `train` wrote.
-        expected: params.yaml's `model`, to refuse a model of another shape; None takes whatever is there.
-
-    Raises:
-        WeightsError: the model is missing, damaged, or not of the expected shape.
+        networks: I, A and G as `identity`, `attributes` and `generator`.
     """
 
-    def __init__(self, folder: Path, expected: Model | None = None) -> None:
-        how = "dvc repro train"
-        self.facts = weights.facts(folder, how)
-        try:
-            model = expected or Model.model_validate(self.facts["model"])
-            self.cut, self.source = Cut(**self.facts["cut"]), str(self.facts["source"])
-            self.networks = ipgan.networks(model, self.cut.image_size, int(self.facts["identities"]))
-        except (KeyError, TypeError, ValidationError) as error:
-            raise weights.WeightsError(f"{folder}: its header says too little ({error}); run `{how} -f`") from None
-        self.networks = {name: self.networks[name] for name in ("identity", "attributes", "generator")}
-        weights.load(folder, self.networks, how)
-        self.device = device()
-        for network in self.networks.values():
-            network.eval().to(self.device, memory_format=torch.channels_last)
+    def __init__(self, networks: Mapping[str, nn.Module]) -> None:
+        self.networks = networks
+        self.device = next(networks["generator"].parameters()).device
 
     @torch.inference_mode()
     def recombine(self, subjects: np.ndarray, samples: np.ndarray) -> np.ndarray:
@@ -76,3 +62,30 @@ class FaceModel:
         for subject in subjects:
             rows.append([subject, *self.recombine(np.stack([subject] * len(samples)), samples)])
         return rows
+
+
+class FaceModel(Recombiner):
+    """What `train` wrote, in evaluation mode, in float32, on the accelerator where there is one.
+
+    Args:
+        folder: what `train` wrote.
+        expected: params.yaml's `model`, to refuse a model of another shape; None takes whatever is there.
+
+    Raises:
+        WeightsError: the model is missing, damaged, or not of the expected shape.
+    """
+
+    def __init__(self, folder: Path, expected: Model | None = None) -> None:
+        how = "dvc repro train"
+        self.facts = weights.facts(folder, how)
+        try:
+            model = expected or Model.model_validate(self.facts["model"])
+            self.cut, self.source = Cut(**self.facts["cut"]), str(self.facts["source"])
+            networks = ipgan.networks(model, self.cut.image_size, int(self.facts["identities"]))
+        except (KeyError, TypeError, ValidationError) as error:
+            raise weights.WeightsError(f"{folder}: its header says too little ({error}); run `{how} -f`") from None
+        networks = {name: networks[name].eval() for name in ("identity", "attributes", "generator")}
+        weights.load(folder, networks, how)
+        for network in networks.values():
+            network.to(device(), memory_format=torch.channels_last)
+        super().__init__(networks)

@@ -4,18 +4,22 @@ The page is `report.html.j2` beside this module; here the numbers are brought in
 """
 
 import base64
-import csv
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
-CHART = (300, 96)  # units of a chart's drawing area
-POINTS = 300  # of a curve; more would not be seen
+from pipeline.applications.charts import CHART, panels, together
 
+GRIDS = 4  # of the pictures made during the training, the first and the last among them
+SWAP = {  # likeness of x' by the recogniser that trains G -> to whom
+    "val/own_subject": "the subject",
+    "val/own_sample": "the sample's person",
+    "val/own_unrelated": "anyone else",
+}
 IDENTITY = {  # key -> what it says
     "identity/top1": "taken for the subject",
     "identity/top1_real": "real images of the same people: the ceiling",
@@ -50,15 +54,6 @@ class AttributeRow(NamedTuple):
     ratio: float
 
 
-class Panel(NamedTuple):
-    name: str
-    path: str  # of SVG
-    low: float
-    high: float
-    last: float
-    images: int
-
-
 class Picture(NamedTuple):
     caption: str
     address: str  # data:
@@ -73,6 +68,8 @@ def build(
     curves: Mapping[str, Path],
     pictures: Mapping[str, Path],
     environment: Mapping[str, str],
+    validation: Path | None = None,
+    grids: Sequence[Path] = (),
 ) -> str:
     """The page, as HTML.
 
@@ -83,6 +80,8 @@ def build(
         curves: name -> CSV file with a column `images`; a chart for each other column.
         pictures: caption -> PNG or JPEG file, in the order in which they are shown.
         environment: name -> value; versions and machine.
+        validation: CSV file like `curves`, of what was measured during the training.
+        grids: pictures made during the training, named by the images seen.
     """
     results = metrics.get("evaluate", {})
     template = Environment(
@@ -103,6 +102,9 @@ def build(
         not_measured=by_reason(results.get("not_measured", {})),
         pictures=[picture(caption, path) for caption, path in pictures.items()],
         curves={name: panels(path) for name, path in curves.items()},
+        swap=together(validation, SWAP) if validation else None,
+        validated=[panel for panel in panels(validation) if panel.name not in SWAP] if validation else [],
+        grids=[picture(f"{number(int(path.stem))} images", path) for path in spread(sorted(grids), GRIDS)],
         chart=CHART,
         stages={stage: remaining(values) for stage, values in metrics.items() if stage != "evaluate"},
         params=params,
@@ -144,31 +146,11 @@ def attribute_rows(results: Mapping[str, Any], judge: Mapping[str, Any]) -> list
     return sorted(rows, key=lambda row: row.ratio)
 
 
-def panels(path: Path) -> list[Panel]:
-    """A chart for each column of a CSV file, but `images`, which is the x-axis of all."""
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    charts = []
-    for name in rows[0] if rows else ():
-        points = [(int(row["images"]), float(row[name])) for row in rows if row[name] != ""]
-        points = [point for point in points if math.isfinite(point[1])]
-        if name != "images" and points:
-            charts.append(_panel(name, points))
-    return charts
-
-
-def _panel(name: str, points: list[tuple[int, float]]) -> Panel:
-    last = points[-1]
-    step = math.ceil(len(points) / POINTS)
-    shown = points[::step] + [last] * bool((len(points) - 1) % step)
-    low, high = (extreme(y for _, y in points) for extreme in (min, max))
-    width, height = CHART
-    end, span = max(last[0], 1), high - low or 1
-    places = [(width * x / end, height * (high - y) / span) for x, y in shown]
-    if len(places) == 1:
-        places = [(0, height / 2), (width, height / 2)]
-    path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
-    return Panel(name, path, low, high, last[1], last[0])
+def spread(paths: Sequence[Path], count: int) -> list[Path]:
+    """So many of these at most, at equal steps from the first to the last."""
+    if len(paths) <= count:
+        return list(paths)
+    return [paths[round(i * (len(paths) - 1) / (count - 1))] for i in range(count)]
 
 
 def picture(caption: str, path: Path) -> Picture:

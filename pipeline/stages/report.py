@@ -27,7 +27,10 @@ def run(
         pictures = {"Recombinations of people that nothing was trained on": paths.GRID}
         if paths.TRUE_GRID.exists():
             pictures["The same, rendered: the true answers"] = paths.TRUE_GRID
-        page = build("Facet", params, metrics, curves, pictures, provenance.environment())
+        grids = list(paths.TRAIN_GRIDS.glob("*.png"))
+        page = build(
+            "Facet", params, metrics, curves, pictures, provenance.environment(), paths.VALIDATION_CURVE, grids
+        )
         (w / "index.html").write_text(page, encoding="utf-8")
 
         track.picture("report/grid", paths.GRID)

@@ -3,11 +3,9 @@
 import pytorch_lightning as pl
 
 from pipeline import paths, tracking, work
-from pipeline.applications.face_model import FaceModel
-from pipeline.datasets.contact_sheet import tiled
+from pipeline.applications.watching import Watch
 from pipeline.datasets.faces import Cut
 from pipeline.datasets.pairs import PairBatches
-from pipeline.datasets.protocol import grid, protocol
 from pipeline.datasets.shards import Faces
 from pipeline.methods import ipgan
 from pipeline.params import Data, Losses, Model, Recogniser, Train
@@ -29,15 +27,15 @@ def run(data: Data, model: Model, pretrain: Recogniser, losses: Losses, train: T
     sections, inputs = (data, model, pretrain, losses, train), (paths.FACES, paths.RECOGNISER)
     with work.building("train", *sections, inputs=inputs) as w, tracking.run("train", *sections, folder=w) as track:
         average = Average(("attributes", "generator"), train.average_images, train.batch_size)
-        fit = Fit(w, train.images, train.batch_size, train.precision, track.log, average)
+        watch = Watch(faces, recogniser, w / "grids", track)
+        fit = Fit(w, t.images, t.batch_size, t.precision, watch.record, average, watch.check, t.validate_images)
         fit.run(method, batches)
         trained = {name: average.averages.get(name, getattr(method, name)) for name in ipgan.NETWORKS}
         facts = {"identities": len(batches.names), "source": "+".join(data.source), "model": model.model_dump()}
         weights.save(w / "model", trained, facts | {"cut": Cut.of(data)._asdict()})
 
-        people = protocol(faces, "val", 1)
-        subjects, samples = (faces.images(rows) for rows in grid(people, 6, 8))
-        track.picture("train/grid_val", tiled(FaceModel(w / "model", model).grid(subjects, samples)))
         track.metrics(paths.TRAIN_METRICS, fit.last)
-        track.curve(paths.TRAIN_CURVE)
+        track.curve(paths.TRAIN_CURVE, "train/")
+        track.curve(paths.VALIDATION_CURVE, "val/")
+        work.publish(w / "grids", paths.TRAIN_GRIDS)
         work.publish(w / "model", paths.MODEL)

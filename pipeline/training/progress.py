@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 # Of all that is logged, what a person watches, in this order: does it reconstruct, does it swap, does z stay small.
 WATCHED = ("L_GR_same", "L_GR_cross", "L_GC", "L_KL", "loss", "top1", "own_subject", "own_sample", "psnr")
-BAR = "{percentage:3.0f}% {bar} {n_fmt} of {total_fmt} images, {rate_noinv_fmt}, {remaining} left{postfix}"
+BAR = "{percentage:3.0f}% {bar:8} {n_fmt}/{total_fmt}, {rate_noinv_fmt}, {remaining} left{postfix}"
 
 
 class Record(Protocol):
@@ -98,17 +98,16 @@ class Progress(pl.Callback):
         if trainer.is_global_zero:
             seen = module.batches_done * self.batch_size
             self.add(values, seen)
-            self._show(seen)
+            self._show(seen, values)
 
-    def _show(self, seen: int) -> None:
-        said = watched(self.last)
+    def _show(self, seen: int, values: Mapping[str, float]) -> None:
         if self.bar is not None:
-            self.bar.set_postfix_str(said)
+            self.bar.set_postfix_str(watched(self.last))
             return
         (seen_then, then), now = self.shown, time.monotonic()
         rate = (seen - seen_then) / (now - then)
         left = max(0, self.images - seen) / rate / 60
-        log.info("%d of %d images, %.0f/s, %.1f min left  %s", seen, self.images, rate, left, said)
+        log.info("%d of %d images, %.0f/s, %.1f min left  %s", seen, self.images, rate, left, watched(values))
         self.shown = seen, now
 
 

@@ -12,6 +12,7 @@ from pipeline.datasets.faces import Head
 from pipeline.datasets.protocol import pairs, protocol
 from pipeline.datasets.shards import Faces, ShardWriter
 from pipeline.datasets.sources.rendered import portray
+from pipeline.datasets.true_answers import true_recombinations
 from pipeline.judges.verdict import Verdict
 from pipeline.metrics.attributes import Attribute
 
@@ -87,7 +88,7 @@ def test_an_image_without_a_face_is_a_failure_not_a_dropped_row(faces, court):
 
 def test_the_true_recombination_has_no_distance_to_the_truth(faces, court):
     def truth(subject, sample):
-        return evaluation.true_recombinations(faces, subject, sample)
+        return true_recombinations(faces, subject, sample)
 
     values, _ = evaluation.truth(material(faces, court, truth))
     assert values["truth/ssim"] == pytest.approx(1)

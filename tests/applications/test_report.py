@@ -155,41 +155,6 @@ def test_a_bar_is_as_long_as_its_number_and_a_negative_one_has_no_length():
     assert (bars["cosine_unrelated"].share, bars["cosine_unrelated"].value) == (0, -0.02)
 
 
-@pytest.fixture
-def charts(tmp_path):
-    def read(content: str) -> list[report.Panel]:
-        path = tmp_path / "c.csv"
-        path.write_text(content)
-        return report.panels(path)
-
-    return read
-
-
-def test_a_curve_runs_from_the_left_edge_to_the_right_and_up_is_more(charts):
-    (panel,) = charts("images,train/L_D\n0,1\n50,3\n100,2\n")
-    width, height = report.CHART
-    assert panel.path == f"M0.0 {height:.1f}L{width / 2:.1f} 0.0L{width:.1f} {height / 2:.1f}"
-    assert (panel.low, panel.high, panel.last, panel.images) == (1, 3, 2, 100)
-
-
-def test_a_chart_a_column_and_gaps_are_left_out(charts):
-    panels = charts("images,a,b,c,d\n10,1,,,nan\n20,2,5,,inf\n30,nan,6,,7\n")
-    assert [(panel.name, panel.last) for panel in panels] == [("a", 2), ("b", 6), ("d", 7)]
-
-
-def test_a_value_that_never_changes_is_a_line(charts):
-    (panel,) = charts("images,a\n10,2\n")
-    assert panel.path == "M0.0 48.0L300.0 48.0"
-    assert charts("images,a\n") == []
-
-
-def test_a_long_curve_is_thinned_and_keeps_its_end(charts):
-    (panel,) = charts("images,a\n" + "".join(f"{i},{i % 7}\n" for i in range(1, 10_001)))
-    assert len(panel.path.split("L")) <= report.POINTS + 1
-    assert panel.path.split("L")[-1].startswith("300.0 ")
-    assert panel.last == 10_000 % 7
-
-
 @pytest.mark.parametrize(
     ("value", "shown"),
     [
@@ -207,6 +172,38 @@ def test_a_long_curve_is_thinned_and_keeps_its_end(charts):
 )
 def test_numbers_have_three_digits_that_count(value, shown):
     assert report.number(value) == shown
+
+
+VALIDATION = """images,val/own_sample,val/own_subject,val/own_unrelated,val/psnr
+50,0.4,0.1,0.02,14
+100,0.06,0.55,0.01,19
+"""
+
+
+@pytest.fixture
+def validated(tmp_path):
+    """What a training that was watched leaves for the page."""
+    (tmp_path / "validation.csv").write_text(VALIDATION)
+    for images in (1000, 2000, 3000, 4000, 5000, 92_000):
+        Image.new("RGB", (8, 8), (images % 251, 0, 0)).save(tmp_path / f"{images:09d}.png")
+    return {"validation": tmp_path / "validation.csv", "grids": list(tmp_path.glob("0*.png"))}
+
+
+def test_one_chart_shows_whether_a_swap_happens(make, validated):
+    page = make(**validated)
+    assert "Is a swap happening?" in text(page)
+    assert "the subject 0.550 the sample's person 0.060 anyone else 0.010" in text(page)
+    assert page.count('<path class="own_') == 3
+    assert "psnr 19" in text(page)
+
+
+def test_the_first_some_middle_and_the_last_picture_of_the_training_are_shown(make, validated):
+    page = make(**validated).replace("\N{NARROW NO-BREAK SPACE}", " ")
+    assert re.findall(r'alt="after ([\d ]+) images"', page) == ["1 000", "3 000", "4 000", "92 000"]
+
+
+def test_a_training_that_nobody_watched_makes_a_page_without(make):
+    assert "swap happening" not in text(make())
 
 
 LOOK = """<!doctype html><iframe id="page" width="{width}" height="900" srcdoc="{page}"></iframe><script>
@@ -245,9 +242,9 @@ def look(tmp_path, chromium):
 
 @pytest.mark.browser
 @pytest.mark.parametrize("width", [390, 1280])
-def test_a_browser_shows_it_at_any_width_without_asking_for_anything(make, look, width):
-    seen, console = look(make(), width)
-    assert seen == {"width": width, "content": width, "requests": 0, "pictures": [512, 512]}
+def test_a_browser_shows_it_at_any_width_without_asking_for_anything(make, validated, look, width):
+    seen, console = look(make(**validated), width)
+    assert seen == {"width": width, "content": width, "requests": 0, "pictures": [512, 512, 8, 8, 8, 8]}
     assert console == []
 
 

@@ -40,7 +40,7 @@ OUR_WEIGHTS = PAPER_WEIGHTS.model_copy(
 TRAIN = Train(
     seed=0, images=800, batch_size=4, learning_rate=1e-3, matrix_learning_rate=0.0,
     learning_rate_schedule="constant", beta1=0.5, same_pairs="image", cross_every=2, recognisers="joint",
-    average_images=0, precision="32-true",
+    average_images=0, validate_images=400, precision="32-true",
 )  # fmt: skip
 PRETRAIN = Recogniser(
     seed=0, images=80, batch_size=4, learning_rate=1e-3, matrix_learning_rate=0.0, margin=0.25, scale=8.0, augment=False

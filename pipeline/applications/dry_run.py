@@ -1,0 +1,147 @@
+"""`python -m pipeline train --dry-run`: what a training would be and take, without one; it writes nothing."""
+
+import io
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from pydantic import BaseModel
+from ruamel.yaml import YAML
+from torch.utils.data import DataLoader, Dataset
+
+from pipeline import paths
+from pipeline.datasets.pairs import Pairs
+from pipeline.datasets.shards import Faces
+from pipeline.errors import UserError
+from pipeline.methods import ipgan
+from pipeline.params import Params
+from pipeline.provenance import environment
+from pipeline.settings import Settings
+from pipeline.training import cost
+from pipeline.training.average import Average
+from pipeline.training.cost import Measure
+from pipeline.training.trainer import Batches, channels_last, lightning
+
+SECTIONS = ("data", "model", "pretrain", "losses", "train")  # what the stage is handed
+
+
+class Noise(Dataset[Pairs]):
+    """Pairs of noise in the shapes of real ones, of one person and of two in turn."""
+
+    def __init__(self, params: Params, identities: int, batch_size: int) -> None:
+        self.image_size, self.noise_dim = params.data.image_size, params.model.attribute_dim
+        self.identities, self.batch_size = identities, batch_size
+
+    def __len__(self) -> int:
+        return cost.STEPS
+
+    def __getitem__(self, step: int) -> Pairs:
+        chance = torch.Generator().manual_seed(step)
+        shape = (self.batch_size, 3, self.image_size, self.image_size)
+        x_s, x_a = (
+            (torch.rand(shape, generator=chance) * 2 - 1).to(memory_format=torch.channels_last) for _ in range(2)
+        )
+        c, c_a = (torch.randint(self.identities, shape[:1], generator=chance) for _ in range(2))
+        noise = torch.randn((self.batch_size, self.noise_dim), generator=chance)
+        return Pairs(x_s, x_a, c, c_a, noise, same=step % 2 == 0)
+
+
+def dry_run(params: Params) -> str:
+    """The resolved configuration, and what a training by it takes on this machine.
+
+    Raises:
+        UserError: nobody knows yet how many people there are.
+        SystemExit: 0, in all processes but the first.
+    """
+    p, t = params, params.train
+    identities = known_identities(params)
+    recogniser = ipgan.recogniser(p.model, p.data.image_size, identities).state_dict()
+    method = ipgan.build(p.model, p.pretrain, p.losses, t, p.data.image_size, identities, recogniser)
+    average = Average(("attributes", "generator"), t.average_images, t.batch_size)
+    measure = Measure(average.averages)
+    trainer = lightning(Settings.read(), t.batch_size, t.precision, [average, measure])
+
+    def batches(_: int, world: int) -> DataLoader:
+        return DataLoader(Noise(params, identities, t.batch_size // world), batch_size=None)
+
+    trainer.fit(channels_last(method), datamodule=Batches(batches))
+    if not trainer.is_global_zero:
+        raise SystemExit(0)
+    facts = {
+        "configuration": configuration({name: getattr(params, name) for name in SECTIONS}),
+        "networks": networks(method, identities),
+        "cost": costs(params, measure, trainer.world_size),
+    }
+    return "\n".join(f"# {title}\n{text}\n" for title, text in facts.items())
+
+
+def known_identities(params: Params) -> int:
+    """People of the train split: of the prepared data where there are any, else as many as will be rendered.
+
+    Raises:
+        UserError: neither is known.
+    """
+    if (paths.FACES / "index.parquet").exists():
+        faces = Faces(paths.FACES)
+        people, _ = faces.coded("identity")
+        found = np.unique(people[faces.of_split("train")])
+        return int((found >= 0).sum())
+    if params.data.source == ("rendered",):
+        return params.data.rendered.people.train
+    raise UserError(
+        f"{paths.FACES} is not there, so nobody knows how many people there are, on which the networks depend: "
+        "run `dvc repro prepare` first"
+    )
+
+
+def configuration(sections: Mapping[str, BaseModel]) -> str:
+    """Sections of params.yaml as they are understood, as YAML."""
+    yaml, text = YAML(typ="safe"), io.StringIO()
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # in the order of the schema
+    yaml.dump({name: section.model_dump(mode="json") for name, section in sections.items()}, text)
+    return text.getvalue().rstrip()
+
+
+def networks(method: torch.nn.Module, identities: int) -> str:
+    """A line a network: parameters, and how many of them learn."""
+    rows = [(name, *cost.parameters(network)) for name, network in method.named_children()]
+    rows.append(("in all", *cost.parameters(method)))
+    head = f"{'':<16}  {'parameters':>12}  {'learning':>12}   for {identities} people"
+    return "\n".join([head, *(f"{name:<16}  {count:>12,}  {learning:>12,}" for name, count, learning in rows)])
+
+
+def costs(params: Params, measure: Measure, world: int) -> str:
+    """Operations, memory and time, a line each."""
+    t, memory = params.train, measure.memory
+    assert memory is not None
+    steps = max(1, t.images // t.batch_size)
+    same, cross = (measure.flops[kind] * world / 1e9 for kind in (True, False))
+    flops = cost.of_a_step(same, cross, t.cross_every)
+    seconds = cost.seconds_of_a_step(measure.seconds, t.cross_every)
+    machine = environment()
+    on_gpu = machine["accelerator"] != "none"
+    kept = sum(memory[:-1])
+    rows = {
+        "devices": f"{world} x {machine['accelerator'] if on_gpu else machine['processor']}, {t.precision}",
+        "steps": f"{steps} of {t.batch_size} pairs, one in {t.cross_every} of two people",
+        "a step": f"{flops:.4g} GFLOP, all networks and passes (one person {same:.4g}, two people {cross:.4g})",
+        "kept": f"{mib(kept)}: parameters {mib(memory.parameters)}, gradients {mib(memory.gradients)}, "
+        f"optimizers {mib(memory.optimizers)}, averages {mib(memory.averages)}",
+        "peak": f"{mib(memory.peak)} of {'a GPU' if on_gpu else 'this process, Python and libraries with it'}",
+        "speed": f"{t.batch_size / seconds:.4g} images/s, {flops / seconds:.4g} GFLOP/s",
+        "time": f"{duration(steps * seconds)}, reading and validation not counted",
+    }
+    return "\n".join(f"{name:<8} {said}" for name, said in rows.items())
+
+
+def mib(size: int) -> str:
+    return f"{size / 2**20:,.0f} MiB"
+
+
+def duration(seconds: float) -> str:
+    """As a person says it."""
+    minutes = seconds / 60
+    if minutes < 1:
+        return f"{seconds:.0f} s"
+    return f"{minutes:.1f} min" if minutes < 90 else f"{minutes / 60:.1f} h"

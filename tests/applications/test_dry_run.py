@@ -1,0 +1,90 @@
+"""What a training would take is said without one, and nothing is written."""
+
+import inspect
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+from dvc.utils.hydra import apply_overrides
+from ruamel.yaml import YAML
+
+from pipeline import paths
+from pipeline.applications import dry_run
+from pipeline.datasets.shards import ShardWriter
+from pipeline.errors import UserError
+from pipeline.methods import ipgan
+from pipeline.params import load_params
+from pipeline.stages.train import run
+from tests.applications.test_watching import painted
+from tests.conftest import ROOT
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A folder with the params of the smoke profile and nothing else."""
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    apply_overrides(tmp_path / "params.yaml", (ROOT / "profiles/smoke").read_text().split()[1::2])
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_it_says_all_and_writes_nothing(small, tmp_path_factory):
+    command = [sys.executable, "-m", "pipeline", "train", "--dry-run"]
+    env = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"], "HOME": str(tmp_path_factory.mktemp("home"))}
+    env["CUDA_VISIBLE_DEVICES"] = ""
+    done = subprocess.run(command, cwd=small, env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [path.name for path in small.iterdir()] == ["params.yaml"]
+    configuration, networks, cost = re.fullmatch(
+        r"# configuration\n(.*)\n\n# networks\n(.*)\n\n# cost\n(.*)\n\n", done.stdout, re.DOTALL
+    ).groups()
+    params = load_params(small / "params.yaml")
+    expected = {name: getattr(params, name).model_dump(mode="json") for name in dry_run.SECTIONS}
+    assert YAML(typ="safe").load(configuration) == expected
+    sizes = {name: sum(p.numel() for p in n.parameters()) for name, n in ipgan.networks(params.model, 32, 12).items()}
+    for name, size in sizes.items():
+        assert re.search(rf"^{name} +{size:,} ", networks, re.MULTILINE), name
+    assert re.search(rf"^in all +{sum(sizes.values()):,} ", networks, re.MULTILINE)
+    assert "for 12 people" in networks
+    for line in (
+        r"devices +1 x .+, bf16-mixed",
+        r"steps +40 of 8 pairs, one in 4 of two people",
+        r"a step +[\d.]+ GFLOP, .+",
+        r"kept +\d+ MiB: .+",
+        r"peak +[\d,]+ MiB of this process, .+",
+        r"speed +[\d.e+]+ images/s, .+",
+        r"time +\d+ s, .+",
+    ):
+        assert re.search(f"^{line}$", cost, re.MULTILINE), line
+
+
+def test_prepared_data_knows_how_many_people_there_are(small, monkeypatch):
+    monkeypatch.chdir(small)
+    params = load_params()
+    assert dry_run.known_identities(params) == 12  # as params say
+    with ShardWriter(paths.FACES, "faces") as writer:
+        source = painted(small / "painted", people=3)
+        for n in range(12):
+            split = "train" if n < 10 else "val"
+            writer.add(f"{n}", source.image(n), {"identity": f"p{n // 4}", "split": split})
+        writer.close()
+    assert dry_run.known_identities(params) == 3
+
+
+def test_of_photographs_nobody_knows_it_before_they_are_prepared(small, monkeypatch):
+    monkeypatch.chdir(small)
+    apply_overrides(small / "params.yaml", ["data.source=photos"])
+    with pytest.raises(UserError, match="run `dvc repro prepare` first"):
+        dry_run.known_identities(load_params())
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(12, "12 s"), (90, "1.5 min"), (5000, "83.3 min"), (9000, "2.5 h")])
+def test_time_is_said_in_the_unit_of_a_person(seconds, said):
+    assert dry_run.duration(seconds) == said
+
+
+def test_the_sections_are_those_of_the_stage():
+    assert tuple(inspect.signature(run).parameters) == dry_run.SECTIONS
