@@ -50,10 +50,10 @@ class Watch:
         self.among: Gallery | None = None  # both made when they are needed: in one process, on its device
         self.true: Tensor | None = None
 
-    def record(self, values: Mapping[str, float], images: int) -> None:
-        """Track values; with those of `check` its picture, also when an interrupted training is taken up again."""
-        self.track.log(values, images)
-        if "val/own_subject" in values:
+    def record(self, values: Mapping[str, float], images: int, again: bool = False) -> None:
+        """Track values; with those of `check` its picture."""
+        self.track.log(values, images, again)
+        if "val/own_subject" in values and not again:
             self.track.picture("val/grid", self._picture(images), "a row a person, a column a sample")
 
     def check(self, networks: Mapping[str, nn.Module], images: int) -> dict[str, float]:
