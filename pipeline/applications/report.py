@@ -46,12 +46,20 @@ class Bar(NamedTuple):
     mark: float | None = None  # likewise; what the bar has to be compared with
 
 
+READABLE = 0.3  # of the error of a random other face
+
+
 class AttributeRow(NamedTuple):
     name: str
     error: float
     unrelated: float
     judge: float | None  # the judge's own error on real images: less cannot be seen
     ratio: float
+
+    @property
+    def readable(self) -> bool:
+        """Whether the judge itself can tell it on real images well enough to say something of others."""
+        return self.judge is None or self.judge <= READABLE * self.unrelated
 
 
 class Picture(NamedTuple):
@@ -135,7 +143,7 @@ def other_bars(results: Mapping[str, Any]) -> list[Bar]:
 
 
 def attribute_rows(results: Mapping[str, Any], judge: Mapping[str, Any]) -> list[AttributeRow]:
-    """The attributes that were measured, the best followed first."""
+    """The attributes that were measured, those first that the judge can read, of these the best followed first."""
     rows = []
     for key, unrelated in results.items():
         if key.startswith("attributes/") and key.endswith("_error_unrelated"):
@@ -143,7 +151,7 @@ def attribute_rows(results: Mapping[str, Any], judge: Mapping[str, Any]) -> list
             error = results[f"attributes/{name}_error"]
             ratio = error / unrelated if unrelated else math.inf
             rows.append(AttributeRow(name, error, unrelated, judge.get(f"judge/{name}_error"), ratio))
-    return sorted(rows, key=lambda row: row.ratio)
+    return sorted(rows, key=lambda row: (not row.readable, row.ratio))
 
 
 def spread(paths: Sequence[Path], count: int) -> list[Path]:

@@ -149,6 +149,13 @@ def test_attributes_are_sorted_by_how_well_they_are_followed():
     ]
 
 
+def test_what_the_judge_cannot_read_comes_last_and_is_said_to_be_unreadable():
+    errors = {"blink_error": 0.1, "blink_error_unrelated": 1.0, "yaw_error": 0.5, "yaw_error_unrelated": 1.0}
+    results = {f"attributes/{name}": value for name, value in errors.items()}
+    rows = report.attribute_rows(results, {"judge/blink_error": 0.31, "judge/yaw_error": 0.3})
+    assert [(row.name, row.readable) for row in rows] == [("yaw", True), ("blink", False)]
+
+
 def test_a_bar_is_as_long_as_its_number_and_a_negative_one_has_no_length():
     bars = {bar.name: bar for bar in report.identity_bars(METRICS["evaluate"])}
     assert (bars["top1"].share, bars["top1"].mark) == (0.8333, 0.94)
