@@ -14,13 +14,14 @@ from ruamel.yaml import YAML
 
 from pipeline.training.resume import FILE
 from tests.conftest import ROOT
-from tests.datasets.building.projects import project
+from tests.datasets.building.projects import IMAGES, project
 
 BATCH, STEPS = 4, 60
+PEOPLE = {"train": 6, "judge": 2, "val": 4, "test": 3}
 TINY: dict[str, dict[str, Any]] = {
     "model": {"identity_dim": 16, "attribute_dim": 8, "width": 8, "style_dim": 16},
     "pretrain": {"images": 32, "batch_size": 8},
-    "train": {"images": BATCH * STEPS, "batch_size": BATCH, "average_images": 40},
+    "train": {"images": BATCH * STEPS, "batch_size": BATCH, "average_images": 40, "validate_images": 100},
 }
 
 
@@ -60,7 +61,7 @@ class Command:
 
 def prepared(folder: Path) -> Path:
     """With rendered faces and a pretrained recogniser."""
-    project(folder)
+    project(folder, rendered={"people": PEOPLE, **IMAGES})
     change(folder, TINY)
     for stage in ("prepare", "pretrain"):
         command = Command(folder, stage)

@@ -24,6 +24,7 @@ def last_state(folder):
     obstacle.touch()
     command = Command(folder)
     assert command.end() == 1, command.said
+    assert checkpoint(folder), command.said
     state = torch.load(checkpoint(folder), weights_only=True)
     obstacle.unlink()
     command = Command(folder)
