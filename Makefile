@@ -12,7 +12,7 @@ export NO_ALBUMENTATIONS_UPDATE := 1
 export WANDB_ERROR_REPORTING := false
 export DO_NOT_TRACK := 1
 
-.PHONY: help install repro smoke test soak lint bench lock repository
+.PHONY: help install repro smoke test soak lint bench ablations lock repository
 
 help:
 	@echo 'make repro   train and evaluate with params.yaml; what is up to date is not done again'
@@ -21,6 +21,7 @@ help:
 	@echo 'make soak    the soak tests: about ten minutes'
 	@echo 'make lint    ruff, mypy and the import contracts'
 	@echo 'make bench   the benchmarks, as a table and as JSON'
+	@echo 'make ablations   the runs of profiles/ablations.txt, as DVC experiments, and their table: hours'
 	@echo 'make lock    requirements.lock from pyproject.toml (UPGRADE=1: the newest versions)'
 	@echo 'Each makes $(VENV) first, where it is missing or older than the locks.'
 
@@ -62,6 +63,9 @@ lint: $(INSTALLED)
 
 bench: $(INSTALLED)
 	@python -m tools.bench $(BENCH_ARGS)
+
+ablations: repository $(INSTALLED)
+	@python -m tools.ablations
 
 lock: $(INSTALLED)
 	@tools/lock $(if $(UPGRADE),--upgrade)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.functional import adaptive_avg_pool2d, cosine_similarity, cross_entropy, normalize, one_hot, softplus
+from torch.nn.functional import adaptive_avg_pool2d, cross_entropy, normalize, one_hot, softplus
 
 
 def classification(scores: Tensor, c: Tensor, margin: float = 0.0, scale: float = 1.0) -> Tensor:
@@ -37,7 +37,7 @@ def kl(mu: Tensor, logvar: Tensor) -> Tensor:
 
 
 def half_squared_distance(a: Tensor, b: Tensor, focus: Tensor | None = None) -> Tensor:
-    """Half the squared L2 distance: L_GR on images, L_GD and L_GC on features.
+    """Half the squared L2 distance: L_GR on images, L_GD and L_GC on features; of unit vectors it is 1 - cosine.
 
     Args:
         a: [B, ...].
@@ -101,12 +101,6 @@ def confusion(scores: Tensor, c: Tensor) -> Tensor:
         c: identity of the sample, int64 [B]; -1: unknown.
     """
     return -_cross_entropies(_full(scores), c).clamp(max=math.log(scores.shape[1]) + 0.5).mean()
-
-
-def cosine_distance(a: Tensor, b: Tensor) -> Tensor:
-    """1 - cosine, [B, d] each: L_GC where features have no length that means anything (ours)."""
-    _same_shape(a, b)
-    return (1 - cosine_similarity(_full(a), _full(b), dim=1)).mean()
 
 
 def distance_of_means(a: Tensor, b: Tensor) -> Tensor:

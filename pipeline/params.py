@@ -177,7 +177,6 @@ class IPGANLosses(Section):
     )
     kl: float = Field(ge=0, description="L_KL (paper: 1)")
     feature_C: float = Field(ge=0, description="L_GC (paper: 1)")
-    feature_C_distance: Literal["squared", "cosine"] = Field(description="distance in L_GC (paper: squared)")
     feature_C_pairs: Literal["all", "cross"] = Field(
         description="L_GC for every pair (paper: all), or only where nothing else shows the right person"
     )

@@ -11,7 +11,6 @@ PAIRS = (
     losses.kl,
     losses.half_squared_distance,
     losses.absolute_distance,
-    losses.cosine_distance,
     losses.adversarial_D,
 )
 
@@ -63,12 +62,6 @@ def test_confusion_is_lowest_where_nothing_can_be_told():
     told, guessed, misled = torch.eye(2) * 9, torch.zeros(2, 2), torch.eye(2).flip(0) * 9
     assert losses.confusion(told, c) > losses.confusion(guessed, c) == pytest.approx(-math.log(2))
     assert losses.confusion(misled, c) == pytest.approx(-math.log(2) - 0.5)
-
-
-def test_cosine_distance_of_same_orthogonal_and_opposite():
-    a = torch.tensor([[2.0, 0.0], [1.0, 0.0], [1.0, 0.0]])
-    b = torch.tensor([[5.0, 0.0], [0.0, 3.0], [-4.0, 0.0]])
-    assert losses.cosine_distance(a, b) == pytest.approx((0 + 1 + 2) / 3)
 
 
 @pytest.mark.parametrize("loss", PAIRS)

@@ -11,6 +11,7 @@ from dvc.utils.hydra import apply_overrides
 from pydantic import BaseModel
 
 from pipeline.params import Params, load_params
+from tools.ablations import listed
 
 ROOT = Path(__file__).parent.parent
 PROFILES = sorted(path.name for path in (ROOT / "profiles").iterdir() if not path.suffix)
@@ -25,6 +26,11 @@ FURTHER_DEPARTURES = {
     "train.average_images": 0,
     "train.learning_rate_schedule": "constant",
 }
+# Without these there is no method left; CVAE-GAN's are the paper's by default.
+NOT_ABLATED = {
+    "losses.ipgan.reconstruction", "losses.cvaegan.reconstruction", "losses.cvaegan.feature_D",
+    "losses.cvaegan.feature_C", "losses.cvaegan.kl",
+}  # fmt: skip
 # Sums of squares instead of means: the same rate would be another one.
 SCALED_BY_THE_DEPARTURES = {"train.learning_rate"}
 
@@ -103,3 +109,20 @@ def test_paper_and_gpu_differ_in_the_departures_alone(params_of):
     gpu, paper = (dict(flat(params_of(profile).model_dump())) for profile in ("gpu", "paper"))
     differ = {key for key in gpu if gpu[key] != paper[key]}
     assert differ <= {*dict(published(Params)), *FURTHER_DEPARTURES, *SCALED_BY_THE_DEPARTURES}
+
+
+@pytest.mark.parametrize("run", listed())
+def test_the_settings_of_an_ablation_change_what_they_name(run, tmp_path):
+    """A setting that is the default already would be a row about nothing."""
+    shutil.copy(ROOT / "params.yaml", tmp_path / "params.yaml")
+    before = dict(flat(load_params(ROOT / "params.yaml").model_dump()))
+    apply_overrides(tmp_path / "params.yaml", listed()[run])
+    after = dict(flat(load_params(tmp_path / "params.yaml").model_dump()))
+    assert {key for key in after if after[key] != before[key]} == {s.partition("=")[0] for s in listed()[run]}
+
+
+def test_each_departure_that_two_cores_have_time_for_is_ablated():
+    """The others are on in profiles/gpu alone, or have nothing to be switched off."""
+    settings = {setting.partition("=")[0] for run in listed().values() for setting in run}
+    departures = {key for key, _ in published(Params)} | FURTHER_DEPARTURES.keys()
+    assert departures - settings == NOT_ABLATED

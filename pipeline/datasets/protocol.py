@@ -64,8 +64,8 @@ def protocol(faces: Faces, split: str, gallery: int, at_least: int = 2) -> Proto
     if len(parts) < at_least:
         needed = {2: "two", 3: "three"}.get(at_least, str(at_least))
         raise ShardError(
-            f"{faces.folder}: the split {split!r} has {len(parts)} people with two photographs and needs {needed}: "
-            "add people, or raise that split's share in params.yaml"
+            f"The split {split!r} has {len(parts)} people with two photographs and needs {needed}: "
+            "add people, or raise that split's share in params.yaml (data.shares)"
         )
     return Protocol(*(list(column) for column in zip(*parts, strict=True)))
 

@@ -77,15 +77,21 @@ class TarWriter:
             self._file = None
             os.replace(self._part, self.path)
 
+    def discard(self) -> None:
+        """Leave no half of it."""
+        if self._file is not None:
+            self._part.unlink(missing_ok=True)
+            self._file.close()
+            self._file = None
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
             self.close()
-        elif self._file is not None:  # the body failed: leave no half shard
-            self._part.unlink(missing_ok=True)
-            self._file.close()
+        else:
+            self.discard()
 
 
 def _header(name: str, size: int) -> bytes:
@@ -139,9 +145,9 @@ class ShardWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *error: Any) -> None:
-        if self._tar is not None:
-            self._tar.__exit__(*(error if error[0] else (ValueError,)))
+    def __exit__(self, *_: object) -> None:
+        if self._tar is not None:  # nobody closed it
+            self._tar.discard()
             self._tar = None
 
 

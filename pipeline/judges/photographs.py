@@ -5,8 +5,8 @@ Neither they nor their training images took any part in training the generator.
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Protocol
 
 import numpy as np
@@ -128,16 +128,20 @@ def _compile(xml: Path, asset: str, threads: int) -> Any:
             raise UserError(f"{path}: the network is not there; `python -m pipeline fetch {asset}` fetches it")
     settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1}
     try:
-        core = _openvino().Core()
-        return core.compile_model(core.read_model(xml), "CPU", settings)
+        return _core().compile_model(_core().read_model(xml), "CPU", settings)
     except RuntimeError:
         remedy = f"delete it and its .bin file and run `python -m pipeline fetch {asset}`"
         raise UserError(f"{xml}: not a readable network; {remedy}") from None
 
 
-def _openvino() -> ModuleType:
-    """OpenVINO, kept from reporting its use to a server, which its telemetry package would do without asking."""
+@cache
+def _core() -> Any:
+    """OpenVINO, kept from reporting its use to a server, which its telemetry package would do without asking.
+
+    One for as long as the process lives. Each brings a stack for signals, and of two that go the second leaves the
+    first one's behind, which is no more: the next signal that has a handler would be the end of the process.
+    """
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     import openvino
 
-    return openvino
+    return openvino.Core()

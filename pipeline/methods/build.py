@@ -8,4 +8,3 @@ from pipeline.methods import cvaegan, ipgan
 def chosen(method: str) -> ModuleType:
     """The method's module, with `networks`, `batches` and `build`."""
     return {"ipgan": ipgan, "cvaegan": cvaegan}[method]
-

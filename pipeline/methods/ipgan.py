@@ -112,10 +112,8 @@ class IPGAN(AsymmetricTraining):
             # Frozen, C and I are one network, the pretrained one: f_C(x_s) is f_I.
             f_C, scores_C = (f_I, scores_I) if self.frozen else self.classifier(x_s)
             f_C_out, _ = self.classifier(blurred(x_out, self.weights.feature_C_blur))
-            cosine = self.weights.feature_C_distance == "cosine"
-            distance_C = losses.cosine_distance if cosine else losses.half_squared_distance
             L["L_C"] = losses.classification(scores_C, c, *self.margin_and_scale)
-            L["L_GC"] = distance_C(f_C_out, f_C.detach())
+            L["L_GC"] = losses.half_squared_distance(f_C_out, f_C.detach())
         if "L_GP" in minimized:
             out, wanted = (self.classifier.inner(nudged(x, self.batches_done)) for x in (x_out, x_a))
             L["L_GP"] = losses.perceptual_distance(out, [f.detach() for f in wanted], self.focus)  # ours

@@ -60,9 +60,7 @@ def _while_the_first_is_there() -> Iterator[None]:
         raise SystemExit(1) from None
 
 
-def _collected(
-    work: Callable[[int], T], parts: int, world: int, group: distributed.ProcessGroup | None
-) -> Iterator[T]:
+def _collected(work: Callable[[int], T], parts: int, world: int, group: distributed.ProcessGroup | None) -> Iterator[T]:
     for part in range(parts):
         if part % world == 0:
             yield work(part)

@@ -61,7 +61,7 @@ def test_it_says_all_and_writes_nothing(small, tmp_path_factory):
     assert "for 12 people" in networks
     for line in (
         r"devices +1 x .+, bf16-mixed",
-        r"steps +40 of 8 pairs, one in 4 of two people",
+        rf"steps +40 of 8 pairs, one in {params.train.cross_every} of two people",
         r"a step +[\d.]+ GFLOP, .+",
         r"kept +\d+ MiB: .+",
         r"peak +[\d,]+ MiB of this process, .+",

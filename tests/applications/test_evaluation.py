@@ -115,7 +115,7 @@ def test_a_judge_that_knows_everybody_scores_one_on_real_images(faces, court):
 
 def test_attributes_that_nobody_knows_are_those_that_the_judge_sees_in_the_sample(faces, court, material, monkeypatch):
     """As with photographs: the sample given back has no error there either."""
-    monkeypatch.setattr(Faces, "has", lambda self, name, rows: False)
+    monkeypatch.setattr(Faces, "has", lambda self, name, rows: name == "sample_key")
     m = material(lambda _, sample: faces.images(sample))
     values, _ = evaluation.attributes(court, m)
     assert m.truth == {}

@@ -131,5 +131,5 @@ def test_in_wandb_a_picture_goes_with_the_values_of_its_look_and_with_no_others(
 
 
 def test_two_people_are_too_few_to_tell(tmp_path):
-    with pytest.raises(ShardError, match="the split 'val' has 2 people with two photographs and needs three"):
+    with pytest.raises(ShardError, match="The split 'val' has 2 people with two photographs and needs three"):
         watch(painted(tmp_path / "faces", people=2), tmp_path)

@@ -1,5 +1,7 @@
 """With tiny networks whose answer is known, and with the real ones on real photographs."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +16,7 @@ from pipeline.datasets.photographs.detection import yunet
 from pipeline.errors import UserError
 from pipeline.judges.photographs import RECOGNISER_TEMPLATE, photo_judge
 from pipeline.judges.verdict import Judge
+from tests.conftest import ROOT
 
 
 class Square(NamedTuple):
@@ -93,6 +96,20 @@ def test_no_images_give_no_rows(weights: tuple[Path, Path]) -> None:
     verdict = photo_judge(find_square, warp, *weights)(np.zeros((0, 64, 64, 3), dtype=np.uint8))
     assert verdict.features.shape == (0, 256)
     assert verdict.found.shape == verdict.attributes["yaw"].shape == (0,)
+
+
+def test_a_signal_after_two_judges_have_gone_ends_nothing(weights: tuple[Path, Path]) -> None:
+    program = (
+        "import os, signal, sys; from pathlib import Path; from pipeline.judges.photographs import photo_judge;"
+        "signal.signal(signal.SIGUSR1, lambda *_: print('heard'));"
+        "recogniser, pose = map(Path, sys.argv[1:]);"
+        "[photo_judge(None, None, recogniser, pose) for _ in range(2)];"
+        "os.kill(os.getpid(), signal.SIGUSR1)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *map(str, weights)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "heard\n"), done.stderr
 
 
 @pytest.mark.parametrize("damage", ["missing", "truncated", "text"])

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 
 from pipeline.training.resume import FILE
 from tests.conftest import ROOT
-from tests.datasets.building.projects import IMAGES, project
+from tests.datasets.building.projects import RENDERED, project
 
 BATCH, STEPS = 4, 60
 PEOPLE = {"train": 6, "judge": 2, "val": 4, "test": 3}
@@ -61,7 +61,7 @@ class Command:
 
 def prepared(folder: Path) -> Path:
     """With rendered faces and a pretrained recogniser."""
-    project(folder, rendered={"people": PEOPLE, **IMAGES})
+    project(folder, rendered=RENDERED | {"people": PEOPLE})
     change(folder, TINY)
     for stage in ("prepare", "pretrain"):
         command = Command(folder, stage)

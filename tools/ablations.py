@@ -1,0 +1,91 @@
+"""Run what profiles/ablations.txt lists as DVC experiments, one after the other, and print docs/ablations.md's table.
+
+    python -m tools.ablations            queue what has not been run on this commit, run it, print the table
+    python -m tools.ablations --table    only the table, of what has been run on this commit
+
+Each run is an experiment of DVC's, named as in the list: `dvc exp show`, `dvc exp apply NAME`, `dvc exp remove -A`.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import dvc.api
+
+ROOT = Path(__file__).resolve().parent.parent
+LIST = ROOT / "profiles/ablations.txt"
+IN_ALL = "all"
+JOBS = 2  # experiments at once; two of one core each are done sooner than one of two cores after the other
+FIGURES = {
+    "identity/top1": "top1",
+    "identity/cosine_subject": "cosine",
+    "identity/top1_sample": "top1_sample",
+    "attributes/yaw_error": "yaw error",
+    "truth/psnr": "PSNR",
+    "realism/fd_judge": "Fréchet",
+    "closed_set/top1": "closed-set top1",
+}
+SPEED = re.compile(r"of [\d]+ images, (\d+)/s, 0\.0 min left  L_")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--table", action="store_true", help="run nothing")
+    wanted, done = listed(), finished()
+    if not parser.parse_args().table:
+        for name in (name for name in wanted if name not in done):
+            command = ["dvc", "exp", "run", "--queue", "--name", name, *(f"-S{s}" for s in wanted[name]), "evaluate"]
+            subprocess.run(command, cwd=ROOT, env=environment(), check=True)
+        subprocess.run(["dvc", "exp", "run", "--run-all", "--jobs", str(JOBS)], cwd=ROOT, env=environment(), check=True)
+        done = finished()
+    for line in table(wanted, done):
+        print(line)
+    return 0 if wanted.keys() <= done.keys() else 1
+
+
+def environment() -> dict[str, str]:
+    """Of the experiments: this Python, W&B's files kept when DVC clears the temporary copies away."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    threads = max(1, (os.cpu_count() or 1) // JOBS)
+    return {"WANDB_DIR": str(ROOT), **os.environ, "PATH": path, "OMP_NUM_THREADS": str(threads)}
+
+
+def listed() -> dict[str, list[str]]:
+    """Name -> settings, in the order of the list."""
+    lines = (line.partition("#")[0].split() for line in LIST.read_text().splitlines())
+    runs = {name: settings for name, *settings in filter(None, lines)}
+    common = runs.pop(IN_ALL)
+    return {name: common + settings for name, settings in runs.items()}
+
+
+def finished() -> dict[str, dict[str, object]]:
+    """Name -> metrics and params of the experiments on this commit."""
+    rows = dvc.api.exp_show(str(ROOT), num=1)
+    return {str(row["Experiment"]): row for row in rows if row["Experiment"] and row["State"] in (None, "", "Success")}
+
+
+def table(wanted: dict[str, list[str]], done: dict[str, dict[str, object]]) -> list[str]:
+    """In Markdown, a row a run."""
+    common = set.intersection(*(set(settings) for settings in wanted.values()))
+    lines = [f"| run | settings | {' | '.join(FIGURES.values())} | images/s |", "|---" * (len(FIGURES) + 3) + "|"]
+    for name, settings in wanted.items():
+        own = ", ".join(f"`{setting}`" for setting in settings if setting not in common)
+        found = done.get(name, {})
+        figures = [found.get(metric) for metric in FIGURES]
+        cells = ["" if not isinstance(value, int | float) else f"{value:.3g}" for value in figures]
+        lines.append(f"| {name} | {own} | {' | '.join(cells)} | {speed(name)} |")
+    return lines
+
+
+def speed(name: str) -> str:
+    """Images/s of `train`, from what it said; of a run that DVC no longer has the words of, nothing."""
+    said = subprocess.run(["dvc", "queue", "logs", name], cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    found = SPEED.findall(said)
+    return found[-1] if found else ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
