@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from torch.nn.functional import normalize
 
 from pipeline import losses
 
@@ -148,6 +149,22 @@ def test_perceptual_distance_adds_layers_and_does_not_see_how_loud_they_are():
         x[:, 0], y[:, 1] = 2.0, 7.0  # orthogonal everywhere: a squared distance of 2
     assert float(losses.perceptual_distance(a, b, even)) == pytest.approx(4)
     assert float(losses.perceptual_distance(a, [3 * x for x in a], even)) == pytest.approx(0, abs=1e-6)
+
+
+def test_the_gradient_of_the_perceptual_distance_is_that_of_its_value():
+    torch.manual_seed(0)
+    a, b = torch.randn(3, 5, 4, 4, dtype=torch.double, requires_grad=True), torch.randn(3, 5, 4, 4, dtype=torch.double)
+    focus = losses.face_focus(16, 4.0).double()
+    assert torch.autograd.gradcheck(lambda x: losses.perceptual_distance([x, x[:, :, ::2]], [b, b[:, :, ::2]], focus), a)
+
+
+def test_the_perceptual_distance_is_that_of_unit_vectors_and_leaves_its_inputs_alone():
+    torch.manual_seed(0)
+    a, b, focus = torch.randn(3, 5, 4, 4), torch.randn(3, 5, 4, 4), torch.ones(16, 16)
+    before = a.clone()
+    squares = (normalize(a, dim=1) - normalize(b, dim=1)).square().sum(dim=1)
+    torch.testing.assert_close(losses.perceptual_distance([a], [b], focus), squares.mean())
+    assert torch.equal(a, before)
 
 
 def test_perceptual_distance_weighs_places_by_the_focus():
