@@ -7,6 +7,7 @@ import os
 import random
 from collections.abc import Callable
 
+import cv2
 import numpy as np
 
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # before the import: it would ask a server for its newest version
@@ -16,11 +17,15 @@ Augmentation = Callable[[np.ndarray, int], np.ndarray]  # uint8 [S, S, 3], seed 
 
 
 def identity_augmentation(image_size: int) -> Augmentation:
-    """Light, blur, compression and occlusion: who it is stays true."""
+    """Side, place, light, blur, compression and occlusion: who it is stays true."""
+    side = A.HorizontalFlip(p=0.5)
+    place = A.Affine(
+        scale=(0.93, 1.07), translate_percent=(-0.04, 0.04), rotate=(-6, 6), border_mode=cv2.BORDER_REPLICATE, p=0.7
+    )
     colours = A.ColorJitter(
         brightness=(0.75, 1.25), contrast=(0.8, 1.2), saturation=(0.8, 1.2), hue=(-0.02, 0.02), p=0.5
     )
-    return _Seeded([colours, *_degradations(image_size)])
+    return _Seeded([side, place, colours, *_degradations(image_size)])
 
 
 def attribute_augmentation(image_size: int) -> Augmentation:
