@@ -185,12 +185,18 @@ def test_a_pair_of_one_person_is_mirrored_as_a_whole_and_one_of_two_each_on_its_
         assert mirrored.mean() == pytest.approx(0.5, abs=0.1)
 
 
-@pytest.mark.parametrize(("make", "untouched"), [(identity_augmentation, 0.5 * 0.384), (attribute_augmentation, 0.384)])
+DEGRADED_NEVER = 0.6 * 0.8 * 0.8  # neither blurred nor compressed nor occluded
+
+
+@pytest.mark.parametrize(
+    ("make", "untouched"),
+    [(identity_augmentation, 0.5 * 0.3 * 0.5 * DEGRADED_NEVER), (attribute_augmentation, DEGRADED_NEVER)],
+)
 def test_each_change_is_drawn_on_its_own(faces, make, untouched):
     """Of one stream for all, those who are changed least often would be changed in every way at once."""
     augment, image = make(32), faces.image(0)
     same = [np.array_equal(augment(image, seed), image) for seed in range(1000)]
-    assert np.mean(same) == pytest.approx(untouched, abs=0.04)
+    assert np.mean(same) == pytest.approx(untouched, abs=4 * (untouched * (1 - untouched) / 1000) ** 0.5)
 
 
 @pytest.mark.parametrize("make", [identity_augmentation, attribute_augmentation])
