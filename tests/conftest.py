@@ -2,12 +2,16 @@
 
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
 REQUIRED = {name for name in os.environ.get("FACET_REQUIRE", "").split(",") if name}
+
+# A shell ignores SIGINT in what it runs in the background, and so would the commands that tests start and send it to.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def unavailable(what: str, reason: str) -> None:

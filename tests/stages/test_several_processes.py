@@ -10,7 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.conftest import ROOT
-from tests.datasets.building.projects import project
+from tests.datasets.building.projects import RENDERED, project
 from tests.training.test_data_parallel import free_port
 
 pytestmark = pytest.mark.slow
@@ -89,7 +89,7 @@ def copied(folder, place):
 @pytest.fixture(scope="module")
 def pretrained(tmp_path_factory):
     """A project up to `train`, by one process."""
-    folder = project(tmp_path_factory.mktemp("pretrained"), shard_images=16, rendered=PEOPLE | PICTURES)
+    folder = project(tmp_path_factory.mktemp("pretrained"), shard_images=16, rendered=RENDERED | PEOPLE | PICTURES)
     yaml = YAML()
     params = yaml.load((folder / "params.yaml").read_text())
     for section, values in TINY.items():
