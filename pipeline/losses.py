@@ -40,20 +40,22 @@ def kl(mu: Tensor, logvar: Tensor) -> Tensor:
     return 0.5 * (mu.square() + logvar.exp() - logvar - 1).sum(dim=1).mean()
 
 
-def half_squared_distance(a: Tensor, b: Tensor, focus: Tensor | None = None) -> Tensor:
+def half_squared_distance(a: Tensor, b: Tensor, focus: Tensor | None = None, slack: float = 0.0) -> Tensor:
     """Half the squared L2 distance: L_GR on images, L_GD and L_GC on features; of unit vectors it is 1 - cosine.
 
     Args:
         a: [B, ...].
         b: of the same shape.
         focus: weight of each place, of mean 1; broadcast over the images. None: all weigh the same.
+        slack: so much of a sample's distance costs nothing.
 
     Raises:
         ValueError: the shapes differ (broadcasting would hide a mistake).
     """
     _same_shape(a, b)
     squares = (_full(a) - _full(b)).square()
-    return 0.5 * (squares if focus is None else focus * squares).flatten(1).sum(dim=1).mean()
+    distances = 0.5 * (squares if focus is None else focus * squares).flatten(1).sum(dim=1)
+    return (distances - slack).clamp_min(0).mean() if slack else distances.mean()
 
 
 def absolute_distance(a: Tensor, b: Tensor, focus: Tensor | None = None) -> Tensor:

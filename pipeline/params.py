@@ -183,6 +183,9 @@ class IPGANLosses(Section):
     feature_C_blur: float = Field(
         ge=0, le=8, description="C sees x' through a Gaussian of so many pixels in L_GC (paper: 0)"
     )
+    feature_C_slack: float = Field(
+        ge=0, description="distance in L_GC that costs nothing: photographs of one person differ too (paper: 0)"
+    )
     feature_D: float = Field(ge=0, description="L_GD (paper: 1)")
     adversarial: float = Field(ge=0, description="L_adv for G beside L_GD (paper: 0)")
     confusion: float = Field(ge=0, description="L_AQ: A hides the person from a classifier Q of z (paper: 0)")

@@ -39,6 +39,11 @@ def test_distances_sum_over_pixels_and_average_over_the_batch(loss, value):
     assert loss(a, b) == pytest.approx(value)
 
 
+def test_what_is_within_the_slack_costs_nothing():
+    a, b = torch.zeros(2, 1), torch.tensor([[1.0], [4.0]])  # distances of 0.5 and 8
+    assert losses.half_squared_distance(a, b, slack=1.0) == pytest.approx((0 + 7) / 2)
+
+
 def test_distance_does_not_depend_on_batch_size():
     a, b = torch.randn(8, 3, 4, 4), torch.randn(8, 3, 4, 4)
     halves = [losses.half_squared_distance(a[s], b[s]) for s in (slice(4), slice(4, 8))]

@@ -113,7 +113,7 @@ class IPGAN(AsymmetricTraining):
             f_C, scores_C = (f_I, scores_I) if self.frozen else self.classifier(x_s)
             f_C_out, _ = self.classifier(blurred(x_out, self.weights.feature_C_blur))
             L["L_C"] = losses.classification(scores_C, c, *self.margin_and_scale)
-            L["L_GC"] = losses.half_squared_distance(f_C_out, f_C.detach())
+            L["L_GC"] = losses.half_squared_distance(f_C_out, f_C.detach(), slack=self.weights.feature_C_slack)
         if "L_GP" in minimized:
             out, wanted = (self.classifier.inner(nudged(x, self.batches_done)) for x in (x_out, x_a))
             L["L_GP"] = losses.perceptual_distance(out, [f.detach() for f in wanted], self.focus)  # ours

@@ -31,13 +31,14 @@ OURS = {
 }
 PAPER_WEIGHTS = IPGANLosses(
     reconstruction=1.0, absolute=0.0, perceptual=0.0, focus=0.0, cross=0.1, kl=1.0, feature_C=1.0,
-    feature_C_pairs="all", feature_C_blur=0.0, feature_D=1.0,
+    feature_C_pairs="all", feature_C_blur=0.0, feature_C_slack=0.0, feature_D=1.0,
     adversarial=0.0, confusion=0.0, attributes_follow="reconstruction",
 )  # fmt: skip
 OUR_WEIGHTS = PAPER_WEIGHTS.model_copy(
     update={
         "absolute": 0.5, "perceptual": 3.0, "focus": 2.0, "feature_C_pairs": "cross",
-        "feature_C_blur": 1.0, "adversarial": 0.15, "confusion": 0.5, "attributes_follow": "generator",
+        "feature_C_blur": 1.0, "feature_C_slack": 0.01, "adversarial": 0.15, "confusion": 0.5,
+        "attributes_follow": "generator",
     }
 )  # fmt: skip
 CVAEGAN_WEIGHTS = CVAEGANLosses(
