@@ -1,4 +1,4 @@
-"""Run what profiles/ablations.txt lists as DVC experiments, one after the other, and print docs/ablations.md's table.
+"""Run what profiles/ablations.txt lists as DVC experiments, and print the table of docs/ablations.md.
 
     python -m tools.ablations            queue what has not been run on this commit, run it, print the table
     python -m tools.ablations --table    only the table, of what has been run on this commit
