@@ -91,8 +91,13 @@ def content(folder: Path) -> dict[str, str]:
     return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(files)}
 
 
+def work_of(folder: Path, stage: str = "train") -> Path:
+    """Where the stage builds."""
+    return folder / ".facet" / "work" / stage
+
+
 def checkpoint(folder: Path, stage: str = "train") -> Path | None:
-    return next((folder / ".facet/work" / stage).glob(f"*/{FILE}"), None)
+    return next(work_of(folder, stage).glob(f"*/{FILE}"), None)
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 120) -> None:

@@ -57,7 +57,7 @@ def test_stopped_and_started_again_it_ends_as_if_it_had_not_been(ready, tmp_path
 
 def test_a_signal_before_the_fit_ends_it_without_a_traceback(ready, tmp_path):
     command = Command(projects.copy(ready, tmp_path / "p", LONG))
-    wait_for(lambda: (command.folder / ".facet/work/train").exists())
+    wait_for(lambda: projects.work_of(command.folder).exists())
     ended, seconds = command.tell(signal.SIGTERM)
     assert ended == 143, command.said
     assert seconds < SECONDS
