@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import dvc.api
 
@@ -37,13 +38,17 @@ def main() -> int:
     wanted, done = listed(), finished()
     if not parser.parse_args().table:
         for name in (name for name in wanted if name not in done):
-            command = ["dvc", "exp", "run", "--queue", "--name", name, *(f"-S{s}" for s in wanted[name]), "evaluate"]
-            subprocess.run(command, cwd=ROOT, env=environment(), check=True)
-        subprocess.run(["dvc", "exp", "run", "--run-all", "--jobs", str(JOBS)], cwd=ROOT, env=environment(), check=True)
+            command("exp", "run", "--queue", "--name", name, *(f"-S{s}" for s in wanted[name]), "evaluate", check=True)
+        command("exp", "run", "--run-all", "--jobs", str(JOBS), check=True)
         done = finished()
     for line in table(wanted, done):
         print(line)
     return 0 if wanted.keys() <= done.keys() else 1
+
+
+def command(*arguments: str, **how: Any) -> subprocess.CompletedProcess[str]:
+    """DVC's, of this Python."""
+    return subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=ROOT, env=environment(), text=True, **how)
 
 
 def environment() -> dict[str, str]:
@@ -76,14 +81,13 @@ def table(wanted: dict[str, list[str]], done: dict[str, dict[str, object]]) -> l
         found = done.get(name, {})
         figures = [found.get(metric) for metric in FIGURES]
         cells = ["" if not isinstance(value, int | float) else f"{value:.3g}" for value in figures]
-        lines.append(f"| {name} | {own} | {' | '.join(cells)} | {speed(name)} |")
+        lines.append(f"| {name} | {own} | {' | '.join(cells)} | {speed(name) if name in done else ''} |")
     return lines
 
 
 def speed(name: str) -> str:
     """Images/s of `train`, from what it said; of a run that DVC no longer has the words of, nothing."""
-    said = subprocess.run(["dvc", "queue", "logs", name], cwd=ROOT, capture_output=True, text=True, check=False).stdout
-    found = SPEED.findall(said)
+    found = SPEED.findall(command("queue", "logs", name, capture_output=True).stdout)
     return found[-1] if found else ""
 
 
