@@ -30,6 +30,7 @@ from pipeline.methods.asymmetric import passes
 from pipeline.methods.recogniser import recogniser
 from pipeline.params import load_params
 from pipeline.training.average import Average
+from pipeline.training.ending import Ending
 from pipeline.training.trainer import Fit, channels_last
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -60,18 +61,18 @@ def some_heads(folder: Path) -> Path:
 
 
 def made(precision: str = "bf16-mixed") -> ipgan.IPGAN:
-    """The method as params.yaml has it, learning for as many images as a measured run takes."""
+    """The method as params.yaml has it."""
     p = load_params(ROOT / "params.yaml")
-    images = STEPS * p.train.batch_size
-    train = p.train.model_copy(update={"images": images, "precision": precision})
+    train = p.train.model_copy(update={"precision": precision})
     start = recogniser(p.model, p.data.image_size, PEOPLE).state_dict()
     return ipgan.build(p.model, p.pretrain, p.losses, train, p.data.image_size, PEOPLE, start)
 
 
 class Clock(pl.Callback):
-    """When each step ended, and how long its forward, backward and optimizers took."""
+    """When each step ended, and how long its forward, backward and optimizers took; ends the fit in time."""
 
-    def __init__(self, method: ipgan.IPGAN) -> None:
+    def __init__(self, method: ipgan.IPGAN, ending: Ending) -> None:
+        self.ending = ending
         self.ends: list[float] = []
         self.inside: list[float] = []
         step = method.training_step
@@ -83,22 +84,27 @@ class Clock(pl.Callback):
 
         method.training_step = timed  # type: ignore[method-assign]
 
-    def on_train_batch_end(self, *_: Any) -> None:
+    def on_train_batch_end(self, trainer: pl.Trainer, module: Any, *_: Any) -> None:
         self.ends.append(time.perf_counter())
+        if len(self.ends) == STEPS:
+            self.ending.write(trainer, module)
+            trainer.should_stop = True
 
     @property
     def seconds(self) -> float:
-        """Of a step, with everything around it."""
-        return (self.ends[-1] - self.ends[SKIPPED - 1]) / (STEPS - SKIPPED)
+        """Of a step, with everything around it and its part of a checkpoint."""
+        steps = (self.ends[-1] - self.ends[SKIPPED - 1]) / (STEPS - SKIPPED)
+        return steps + self.ending.took / self.ending.every
 
 
 def fitted(faces: Path) -> Clock:
-    """A fit as `train` makes it: curves, average, checkpoints."""
+    """The first steps of a fit as `train` makes it: curves, average, checkpoints."""
     method = made()
     t = method.schedule
-    clock, average = Clock(method), Average(method.AVERAGED, t.average_images, t.batch_size)
+    average = Average(method.AVERAGED, t.average_images, t.batch_size)
     with tempfile.TemporaryDirectory() as folder:
         fit = Fit("train", Path(folder), t.images, t.batch_size, t.precision, lambda *_, **__: None, average)
+        clock = Clock(method, fit.ending)
         fit.callbacks.append(clock)
         fit.run(method, ipgan.batches(Faces(faces), load_params(ROOT / "params.yaml").model, t))
     return clock
@@ -107,6 +113,7 @@ def fitted(faces: Path) -> Clock:
 def by_hand(batches: PairBatches) -> float:
     """Seconds of a step of a loop as one would write it: no Trainer, no curves, no average."""
     method = channels_last(made())
+    method.remember(batches)
     steppers, ends = method.configure_optimizers(), []
     for step in range(STEPS):
         batch = batches[step]
@@ -174,6 +181,7 @@ def flops() -> Row:
     """GFLOP/s of a whole training step, counted, and the best that a 3x3 convolution of its widths reaches here."""
     _, batches = data()
     method = channels_last(made())
+    method.remember(batches)
     optimizers = method.configure_optimizers()
     method.optimizers = lambda: optimizers  # type: ignore[assignment, method-assign, return-value]
     method.manual_backward = lambda loss, **kwargs: loss.backward(**kwargs)  # type: ignore[method-assign]

@@ -1,12 +1,13 @@
 """`python -m pipeline train --dry-run`: what a training would be and take, without one; it writes nothing."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
 from pydantic import BaseModel
 from ruamel.yaml import YAML
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from pipeline import paths
@@ -14,6 +15,7 @@ from pipeline.datasets.pairs import Pairs
 from pipeline.datasets.sampled import Sampled
 from pipeline.datasets.shards import Faces
 from pipeline.errors import UserError
+from pipeline.methods import ipgan
 from pipeline.methods.build import chosen
 from pipeline.methods.recogniser import recogniser
 from pipeline.params import Params
@@ -33,6 +35,7 @@ class Noise(Dataset[Pairs | Sampled]):
     def __init__(self, params: Params, identities: int, batch_size: int) -> None:
         self.method, self.image_size = params.model.method, params.data.image_size
         self.noise_dim, self.identities, self.batch_size = params.model.attribute_dim, identities, batch_size
+        self.places = ipgan.remembers(params.train, identities)
 
     def __len__(self) -> int:
         return cost.STEPS
@@ -47,7 +50,11 @@ class Noise(Dataset[Pairs | Sampled]):
         noise, prior = torch.randn((2, self.batch_size, self.noise_dim), generator=chance)
         if self.method == "cvaegan":
             return Sampled(x_a, c_a, noise, prior)
-        return Pairs(x_s, x_a, c, c_a, noise, same=step % 2 == 0)
+        return Pairs(None if self.places else x_s, x_a, c, c_a, noise, step % 2 == 0, torch.zeros_like(c))
+
+    def in_order(self, _: int) -> Iterator[Tensor]:
+        """The one image that is known beforehand."""
+        yield torch.zeros(1, 3, self.image_size, self.image_size)
 
 
 def dry_run(params: Params) -> str:

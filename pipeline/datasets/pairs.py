@@ -1,6 +1,7 @@
 """Batches of pairs, each a pure function of (seed, step): the same whatever the number of processes or workers."""
 
 import copy
+from collections.abc import Iterator
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -21,12 +22,13 @@ LEVELS = np.arange(256, dtype=np.float32) / np.float32(127.5) - 1  # of a pixel
 class Pairs(NamedTuple):
     """One process's part of a batch; images are float32 [b, 3, S, S] in [-1, 1]."""
 
-    x_s: Tensor
+    x_s: Tensor | None  # None: what is known of it is found at `s`
     x_a: Tensor
     c: Tensor  # identity of x_s, int64 [b], or UNKNOWN
     c_a: Tensor  # identity of x_a, int64 [b], or UNKNOWN
     noise: Tensor  # standard normal, float32 [b, noise_dim]
     same: bool  # x_a shows the person of x_s
+    s: Tensor | None = None  # place of x_s among all that can be drawn, int64 [b]
 
 
 def to_tensor(images: np.ndarray) -> Tensor:
@@ -58,9 +60,11 @@ class PairBatches(Dataset[Pairs]):
         unlabelled: share of x_s and of x_a that is drawn from the unlabelled faces instead; in a pair of one person x_a
             is then x_s itself, since nobody knows another image of that person.
         flip: half of the pairs, of two people half of the images, are mirrored.
+        places: give the place of x_s, not its pixels.
 
     Raises:
         UserError: unlabelled faces are wanted, and there are none.
+        ValueError: places of mirrored images.
     """
 
     def __init__(
@@ -74,7 +78,10 @@ class PairBatches(Dataset[Pairs]):
         cross_every: int,
         unlabelled: float,
         flip: bool,
+        places: bool = False,
     ) -> None:
+        if flip and places:
+            raise ValueError("a place does not tell whether the image is mirrored")
         strangers = _strangers(faces) if unlabelled else np.zeros(0, np.int64)
         self.faces, self.rows, self.labelled = faces, np.concatenate([rows, strangers]), len(rows)
         self.names, labels = np.unique(faces.column("identity", rows), return_inverse=True)
@@ -82,7 +89,7 @@ class PairBatches(Dataset[Pairs]):
         self.of_person = [np.flatnonzero(labels == i) for i in range(len(self.names))]
         self.batch_size, self.noise_dim, self.seed = batch_size, noise_dim, seed
         self.same_pairs, self.cross_every = same_pairs, cross_every
-        self.unlabelled, self.flip = unlabelled, flip
+        self.unlabelled, self.flip, self.places = unlabelled, flip, places
         self.rank, self.world = 0, 1
 
     def share(self, rank: int, world: int) -> Self:
@@ -100,9 +107,15 @@ class PairBatches(Dataset[Pairs]):
         s, a = self._with_strangers(s, a, same, step)
         mirrored = self._mirrored(same, step)
         mine = slice(self.rank * self.batch_size // self.world, (self.rank + 1) * self.batch_size // self.world)
-        x_s, x_a = (self._images(i[mine], m[mine]) for i, m in zip((s, a), mirrored, strict=True))
+        x_s = None if self.places else self._images(s[mine], mirrored[0, mine])
+        x_a = self._images(a[mine], mirrored[1, mine])
         c, c_a = (torch.from_numpy(self.labels[i[mine]]) for i in (s, a))
-        return Pairs(x_s, x_a, c, c_a, torch.from_numpy(noise[mine]), same)
+        return Pairs(x_s, x_a, c, c_a, torch.from_numpy(noise[mine]), same, torch.from_numpy(s[mine]))
+
+    def in_order(self, at_once: int) -> Iterator[Tensor]:
+        """Every image that can be drawn, by place, not mirrored; so many a time."""
+        for places in np.split(np.arange(len(self.rows)), range(at_once, len(self.rows), at_once)):
+            yield self._images(places, np.zeros(len(places), bool))
 
     def _with_strangers(self, s: np.ndarray, a: np.ndarray, same: bool, step: int) -> tuple[np.ndarray, np.ndarray]:
         """Some of the images replaced by unlabelled ones."""

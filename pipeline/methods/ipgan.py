@@ -23,6 +23,7 @@ from pipeline.params import IPGANLosses, Losses, Model, Train
 from pipeline.params import Recogniser as Pretrain
 
 MAKERS = {"attributes", "generator"}
+AT_ONCE = 64  # images; in other portions, features come out with another rounding
 
 
 class IPGAN(AsymmetricTraining):
@@ -75,6 +76,7 @@ class IPGAN(AsymmetricTraining):
         self.weights = weights
         self.margin_and_scale = margin_and_scale
         self.frozen = train.recognisers == "frozen"
+        self.known: Tensor | None = None  # f_I of every image of the training, where I stays as it is
         self.focus = nn.Buffer(losses.face_focus(image_size, weights.focus), persistent=False)
         if self.frozen:
             self.identity.requires_grad_(False)
@@ -86,6 +88,22 @@ class IPGAN(AsymmetricTraining):
         mu, _ = self.attributes(x_a)
         return self.generator(f_I, mu)
 
+    def on_train_start(self) -> None:
+        batches = self.trainer.train_dataloader.dataset  # type: ignore[union-attr]
+        if getattr(batches, "places", False):
+            self.remember(batches)
+
+    @torch.no_grad()
+    def remember(self, batches: PairBatches) -> None:
+        """What a frozen I has to say of an image is the same each time that it is drawn: ask once."""
+        like = self.focus
+        self.known = torch.cat([self.identity(x.to(like))[0] for x in batches.in_order(AT_ONCE)])
+
+    def looked_up(self, s: Tensor | None) -> tuple[Tensor, Any]:
+        """f_I of the images at these places; scores are for an I that learns."""
+        assert self.known is not None
+        return self.known[s], None
+
     def training_step(self, batch: Pairs, batch_idx: int) -> None:
         L = self.terms(batch)
         self.update(L, self.objectives(batch.same))
@@ -94,9 +112,9 @@ class IPGAN(AsymmetricTraining):
 
     def terms(self, batch: Pairs) -> dict[str, Tensor]:
         """The loss terms, not weighted, by their names in the paper; without those that nobody here minimizes."""
-        x_s, x_a, c, c_a, noise, same = batch
+        x_s, x_a, c, c_a, noise, same, s = batch
         minimized = {term for weights in self.objectives(same).values() for term, w in weights.items() if w}
-        f_I, scores_I = self.identity(x_s)
+        f_I, scores_I = self.looked_up(s) if x_s is None else self.identity(x_s)
         mu, logvar = self.attributes(x_a)
         z = sampled(mu, logvar, noise)
         # No term of G reaches I: f_I enters G as a value.
@@ -108,11 +126,12 @@ class IPGAN(AsymmetricTraining):
         }
         if "L_I" in minimized:
             L["L_I"] = losses.classification(scores_I, c, *self.margin_and_scale)
-        if {"L_C", "L_GC"} & minimized:
-            # Frozen, C and I are one network, the pretrained one: f_C(x_s) is f_I.
-            f_C, scores_C = (f_I, scores_I) if self.frozen else self.classifier(x_s)
-            f_C_out, _ = self.classifier(blurred(x_out, self.weights.feature_C_blur))
+        # Frozen, C and I are one network, the pretrained one: f_C(x_s) is f_I.
+        f_C, scores_C = (f_I, scores_I) if self.frozen else self.classifier(x_s)
+        if "L_C" in minimized:
             L["L_C"] = losses.classification(scores_C, c, *self.margin_and_scale)
+        if "L_GC" in minimized:
+            f_C_out, _ = self.classifier(blurred(x_out, self.weights.feature_C_blur))
             L["L_GC"] = losses.half_squared_distance(f_C_out, f_C.detach(), slack=self.weights.feature_C_slack)
         if "L_GP" in minimized:
             out, wanted = (self.classifier.inner(nudged(x, self.batches_done)) for x in (x_out, x_a))
@@ -195,10 +214,15 @@ def networks(model: Model, image_size: int, num_identities: int) -> dict[str, An
     }
 
 
+def remembers(train: Train, images: int) -> bool:
+    """Whether f_I is computed once for each of so many images, beforehand: it stays, and that pays."""
+    return train.recognisers == "frozen" and not train.flip and train.images > images
+
+
 def batches(faces: Faces, model: Model, train: Train) -> PairBatches:
     """What it is trained on: pairs of images of the train split, and of faces of nobody in particular."""
     t, rows = train, faces.of_split("train")
-    how = (t.same_pairs, t.cross_every, t.unlabelled, t.flip)
+    how = (t.same_pairs, t.cross_every, t.unlabelled, t.flip, remembers(t, len(rows)))
     return PairBatches(faces, rows, t.batch_size, model.attribute_dim, t.seed, *how)
 
 

@@ -50,7 +50,7 @@ class Ending(pl.Callback):
         done = module.batches_done
         self.signal, due = self.ranks.largest(self.asked(), self._due(done))
         if due or self.signal:
-            self._write(trainer, module)
+            self.write(trainer, module)
         if self.signal:
             trainer.should_stop = True
 
@@ -64,7 +64,8 @@ class Ending(pl.Callback):
         rested = time.monotonic() - self.written >= SHARE * self.took
         return done >= self.stop or (done % self.every == 0 and rested)
 
-    def _write(self, trainer: pl.Trainer, module: Any) -> None:
+    def write(self, trainer: pl.Trainer, module: Any) -> None:
+        """A checkpoint, if all is finite; every process has to come here."""
         assert self.ranks is not None
         began = time.monotonic()
         self.finite.look()

@@ -41,6 +41,25 @@ def all_at_once(faces):
     return pairs(faces, "person", unlabelled=0.4, flip=True)
 
 
+def test_a_place_leads_to_the_image_that_it_stands_for(mixed):
+    how = (mixed, mixed.of_split("train"), 8, 3, 0, "person", 2, 0.4, False)
+    images, places = PairBatches(*how), PairBatches(*how, places=True)
+    everyone = torch.cat(list(places.in_order(7)))
+    assert len(everyone) == 30
+    for step in range(4):
+        x_s, (nothing, *rest) = images[step].x_s, places[step]
+        assert nothing is None
+        assert torch.equal(everyone[places[step].s], x_s)
+        assert all(
+            torch.equal(torch.as_tensor(a), torch.as_tensor(b)) for a, b in zip(rest, images[step][1:], strict=True)
+        )
+
+
+def test_a_mirrored_image_has_no_place(faces):
+    with pytest.raises(ValueError, match="mirrored"):
+        PairBatches(faces, faces.of_split("train"), 8, 3, 0, "person", 2, 0.0, flip=True, places=True)
+
+
 def labelled(faces, augment=None):
     return LabelledBatches(faces, faces.of_split("train"), 8, 0, augment)
 

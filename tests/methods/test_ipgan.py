@@ -6,12 +6,13 @@ import pytest
 import torch
 
 from pipeline import losses
-from pipeline.datasets.pairs import Pairs
+from pipeline.datasets.pairs import PairBatches, Pairs
 from pipeline.methods import ipgan
 from pipeline.methods.asymmetric import passes
 from pipeline.methods.recogniser import recogniser
 from pipeline.params import CVAEGANLosses, IPGANLosses, Losses, Model, Recogniser, Train
 from tests.conftest import ROOT
+from tests.datasets.test_pairs import prepared
 from tests.methods.learning import gradients, has_term, moved_by_an_update
 
 TERMS = ("L_I", "L_C", "L_D", "L_Q", "L_KL", "L_AQ", "L_GR", "L_GA", "L_GC", "L_GP", "L_GD", "L_adv")
@@ -180,9 +181,34 @@ def test_terms_that_nobody_minimizes_are_not_computed():
     m = ours(OUR_WEIGHTS.model_copy(update={"feature_D": 0.0, "adversarial": 0.0}))
     assert "L_GC" in m.terms(batch())
     assert "L_GP" in m.terms(batch(same=True))
-    assert not {"L_I", "L_GP", "L_D", "L_GD", "L_adv"} & m.terms(batch()).keys()
+    assert not {"L_I", "L_C", "L_GP", "L_D", "L_GD", "L_adv"} & m.terms(batch()).keys()
     assert not {"L_I", "L_GC", "L_C", "L_D", "L_GD", "L_adv"} & m.terms(batch(same=True)).keys()
     assert not {"L_Q", "L_AQ", "L_GP"} & method().terms(batch()).keys()
+
+
+def test_features_that_are_known_beforehand_are_those_that_I_gives(tmp_path):
+    faces = prepared(tmp_path / "faces", strangers=2)
+    how = (faces, faces.of_split("train"), 4, 4, 0, "person", 2, 0.3, False)
+    with_images, by_place = (PairBatches(*how, places) for places in (False, True))
+    asked, m = [], ours(OUR_WEIGHTS.model_copy(update={"confusion": 0.0})).eval()  # no Q: it knows three people
+    m.identity.register_forward_hook(lambda *_: asked.append(1))
+    m.remember(by_place)
+    for step in range(3):
+        seen, known = with_images[step], by_place[step]
+        assert known.x_s is None
+        expected = m.terms(seen)
+        asked.clear()
+        found = m.terms(known)
+        assert not asked
+        for term, value in expected.items():
+            torch.testing.assert_close(found[term], value, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("update", [{"recognisers": "joint"}, {"flip": True}, {"images": 10}])
+def test_features_that_change_or_are_hardly_used_are_not_computed_beforehand(update):
+    settled = TRAIN.model_copy(update={"recognisers": "frozen", "flip": False, "images": 11})
+    assert ipgan.remembers(settled, 10)
+    assert not ipgan.remembers(settled.model_copy(update=update), 10)
 
 
 def test_A_hides_what_Q_looks_for():
