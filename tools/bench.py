@@ -16,7 +16,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from itertools import cycle
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,15 +26,23 @@ from ruamel.yaml import YAML
 
 from pipeline import assets
 from pipeline.datasets import heads
-from pipeline.datasets.pairs import Pairs
 from pipeline.datasets.shards import Faces, ShardWriter
 from pipeline.errors import UserError
 from pipeline.memory import keep_memory
-from pipeline.methods import ipgan
-from pipeline.methods.recogniser import recogniser
 from pipeline.metrics.realism import Gaussian, fit, frechet_distance
-from pipeline.params import load_params
-from tools.bench_training import Row, flops, loading, outside, processes, trainer
+from pipeline.training.trainer import channels_last
+from tools.bench_training import (
+    Row,
+    batches_of,
+    flops,
+    loading,
+    made,
+    outside,
+    processes,
+    some_heads,
+    steps_of,
+    trainer,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -146,40 +153,17 @@ def some_photographs(count: int, place: Path) -> None:
         cv2.imwrite(str(file), image[height : image.shape[0] - height, width : image.shape[1] - width])
 
 
-def step(precision: torch.dtype, batch_size: int, size: int) -> Callable[[], object]:
-    params = load_params(ROOT / "params.yaml")
-    start = recogniser(params.model, size, 100).state_dict()
-    method = ipgan.build(params.model, params.pretrain, params.losses, params.train, size, 100, start)
-    form = torch.channels_last if precision == torch.bfloat16 else torch.contiguous_format
-    method.to(memory_format=form)
-    optimizers = method.configure_optimizers()
-    method.optimizers = lambda: optimizers
-    method.manual_backward = lambda loss, **kwargs: loss.backward(**kwargs)
-    x_s, x_a = (torch.rand(batch_size, 3, size, size).to(memory_format=form) for _ in range(2))
-    noise = torch.randn(batch_size, params.model.attribute_dim)
-    c = torch.zeros(batch_size, dtype=torch.int64)
-    cross = cycle(step == 0 for step in range(params.train.cross_every))
-
-    def run() -> None:
-        pairs = Pairs(x_s, x_a, c, c, noise, same=not next(cross))
-        with torch.autocast("cpu", precision, enabled=precision != torch.float32):
-            terms = method.terms(pairs)
-        method.update(terms, method.objectives(pairs.same))
-
-    return run
-
-
 def training() -> Pair:
-    """A step of all networks as params.yaml has it, and in eager float32 with images and kernels contiguous."""
-    params = load_params(ROOT / "params.yaml")
-    size, batch_size = params.data.image_size, params.train.batch_size
+    """All that training does in a step as params.yaml has it; and in eager float32, contiguous, I asked each time."""
+    method, batches = made(), batches_of(Faces(some_heads(Path(tempfile.mkdtemp()))))
+    plain = batches_of(batches.faces, images=1)
     return Pair(
         "images",
-        batch_size,
-        "train step, bf16, channels last",
-        step(torch.bfloat16, batch_size, size),
+        batches.cross_every * batches.batch_size,
+        "train step, as it is",
+        steps_of(channels_last(method), batches, torch.bfloat16),
         "train step, float32, contiguous",
-        step(torch.float32, batch_size, size),
+        steps_of(made(), plain, torch.float32),
     )
 
 

@@ -35,7 +35,7 @@ from pipeline.training.trainer import Fit, channels_last
 
 ROOT = Path(__file__).resolve().parent.parent
 PEOPLE, PICTURES = 16, 8
-STEPS, SKIPPED = 28, 8  # of a measured run; the first ones warm caches and allocators
+STEPS, SKIPPED = 38, 8  # of a measured run; the first ones warm caches and allocators
 ROUNDS = 3
 
 
@@ -68,6 +68,12 @@ def made(precision: str = "bf16-mixed") -> ipgan.IPGAN:
     return ipgan.build(p.model, p.pretrain, p.losses, train, p.data.image_size, PEOPLE, start)
 
 
+def usual(ends: list[float]) -> float:
+    """Seconds of a step: the median over runs of as many as show each kind once, so that a hiccup does not count."""
+    every = load_params(ROOT / "params.yaml").train.cross_every
+    return statistics.median(np.diff(ends[SKIPPED - 1 :: every])) / every
+
+
 class Clock(pl.Callback):
     """When each step ended, and how long its forward, backward and optimizers took; ends the fit in time."""
 
@@ -93,8 +99,7 @@ class Clock(pl.Callback):
     @property
     def seconds(self) -> float:
         """Of a step, with everything around it and its part of a checkpoint."""
-        steps = (self.ends[-1] - self.ends[SKIPPED - 1]) / (STEPS - SKIPPED)
-        return steps + self.ending.took / self.ending.every
+        return usual(self.ends) + self.ending.took / self.ending.every
 
 
 def fitted(faces: Path) -> Clock:
@@ -106,7 +111,7 @@ def fitted(faces: Path) -> Clock:
         fit = Fit("train", Path(folder), t.images, t.batch_size, t.precision, lambda *_, **__: None, average)
         clock = Clock(method, fit.ending)
         fit.callbacks.append(clock)
-        fit.run(method, ipgan.batches(Faces(faces), load_params(ROOT / "params.yaml").model, t))
+        fit.run(method, batches_of(Faces(faces)))
     return clock
 
 
@@ -127,13 +132,36 @@ def by_hand(batches: PairBatches) -> float:
             stepper.step()
             stepper.zero_grad()
         ends.append(time.perf_counter())
-    return (ends[-1] - ends[SKIPPED - 1]) / (STEPS - SKIPPED)
+    return usual(ends)
+
+
+def steps_of(method: ipgan.IPGAN, batches: PairBatches, precision: torch.dtype) -> Callable[[], None]:
+    """As many training steps as show each kind once, without a Trainer."""
+    if batches.places:
+        method.remember(batches)
+    optimizers = method.configure_optimizers()
+    method.optimizers = lambda: optimizers  # type: ignore[assignment, method-assign, return-value]
+    method.manual_backward = lambda loss, **kwargs: loss.backward(**kwargs)  # type: ignore[method-assign]
+    steps = [batches[step] for step in range(batches.cross_every)]
+
+    def do() -> None:
+        for pairs in steps:
+            with torch.autocast("cpu", precision, enabled=precision != torch.float32):
+                method.training_step(pairs, 0)
+
+    return do
 
 
 def data() -> tuple[Path, PairBatches]:
+    """Faces, and what `train` would be given of them."""
     faces = some_heads(Path(tempfile.mkdtemp()))
+    return faces, batches_of(Faces(faces))
+
+
+def batches_of(faces: Faces, **changed: Any) -> PairBatches:
+    """As params.yaml has them but for what is changed of `train`."""
     p = load_params(ROOT / "params.yaml")
-    return faces, ipgan.batches(Faces(faces), p.model, p.train)
+    return ipgan.batches(faces, p.model, p.train.model_copy(update=changed))
 
 
 def in_turn(*ways: Callable[[], float]) -> list[list[float]]:
@@ -155,7 +183,7 @@ def outside() -> Row:
     """What of a step is outside forward, backward and optimizers: data, curves, average, checkpoints."""
     faces, _ = data()
     clocks = [fitted(faces) for _ in range(ROUNDS)]
-    inside = statistics.median(statistics.mean(clock.inside[SKIPPED:]) for clock in clocks)
+    inside = statistics.median(usual(list(itertools.accumulate(clock.inside))) for clock in clocks)
     whole = statistics.median(clock.seconds for clock in clocks)
     return Row("ms", {"outside": 1e3 * (whole - inside), "a step": 1e3 * whole}, (whole - inside) / whole, ROUNDS)
 
@@ -180,24 +208,13 @@ def loading() -> Row:
 def flops() -> Row:
     """GFLOP/s of a whole training step, counted, and the best that a 3x3 convolution of its widths reaches here."""
     _, batches = data()
-    method = channels_last(made())
-    method.remember(batches)
-    optimizers = method.configure_optimizers()
-    method.optimizers = lambda: optimizers  # type: ignore[assignment, method-assign, return-value]
-    method.manual_backward = lambda loss, **kwargs: loss.backward(**kwargs)  # type: ignore[method-assign]
-    steps = itertools.cycle(batches[step] for step in range(method.schedule.cross_every))
-
-    def step() -> None:
-        with torch.autocast("cpu", torch.bfloat16):
-            method.training_step(next(steps), 0)
-
+    do = steps_of(channels_last(made()), batches, torch.bfloat16)
     with FlopCounterMode(display=False) as counted:
-        for _ in range(method.schedule.cross_every):
-            step()
-    work = counted.get_total_flops() / method.schedule.cross_every
+        do()
+    work = counted.get_total_flops()
 
     def whole() -> float:
-        return min(_timed(step) for _ in range(4 * method.schedule.cross_every))
+        return min(_timed(do) for _ in range(4))
 
     def convolution() -> float:
         return min(seconds / operations for seconds, operations in _convolutions(batches.batch_size))
