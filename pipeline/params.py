@@ -180,6 +180,9 @@ class IPGANLosses(Section):
     feature_C_pairs: Literal["all", "cross"] = Field(
         description="L_GC for every pair (paper: all), or only where nothing else shows the right person"
     )
+    feature_C_target: Literal["photograph", "person"] = Field(
+        description="L_GC wants f_C of x_s (paper: photograph), or the mean over the person's photographs"
+    )
     feature_C_blur: float = Field(
         ge=0, le=8, description="C sees x' through a Gaussian of so many pixels in L_GC (paper: 0)"
     )
@@ -325,6 +328,11 @@ def _contradictions(raw: dict[str, Any]) -> list[str]:
         lines.append(
             "losses.ipgan.reconstruction: should be above 0 where losses.ipgan.absolute is 0: nothing else holds x' "
             "to x_a"
+        )
+    if at("losses.ipgan.feature_C_target") == "person" and at("train.recognisers") in ("joint", "scratch"):
+        lines.append(
+            "losses.ipgan.feature_C_target: should be photograph where train.recognisers is not frozen: a mean over "
+            "photographs would have to follow C"
         )
     if at("model.method") == "cvaegan":
         for name, nothing in (("unlabelled", 0), ("flip", False)):

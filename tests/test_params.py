@@ -53,6 +53,7 @@ def test_a_mistake_is_named(tmp_path, right, wrong, message):
         ("samples_per_subject: 16", "samples_per_subject: 48", "synthesize.samples_per_subject"),
         ("grid_subjects: 8", "grid_subjects: 60", "synthesize.grid_subjects"),
         ("source: rendered", "source: [rendered, rendered]", "data.source: should name each source once"),
+        ("recognisers: frozen", "recognisers: joint", "losses.ipgan.feature_C_target: should be photograph"),
         ("margin: 0.0", "margin: 0.2", "data.margin: should be 0 with rendered heads"),
         ("val: 0.1, test: 0.2}", "val: 0.1, test: 0.3}", "data.shares"),
     ],

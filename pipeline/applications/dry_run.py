@@ -35,6 +35,7 @@ class Noise(Dataset[Pairs | Sampled]):
     def __init__(self, params: Params, identities: int, batch_size: int) -> None:
         self.method, self.image_size = params.model.method, params.data.image_size
         self.noise_dim, self.identities, self.batch_size = params.model.attribute_dim, identities, batch_size
+        self.labels = np.zeros(1, np.int64)
         self.places = ipgan.remembers(params.train, identities)
 
     def __len__(self) -> int:

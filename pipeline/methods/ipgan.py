@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, pad
+from torch.linalg import vector_norm
+from torch.nn.functional import conv2d, normalize, pad
 
 from pipeline import losses
 from pipeline.datasets.pairs import PairBatches, Pairs
@@ -76,7 +77,9 @@ class IPGAN(AsymmetricTraining):
         self.weights = weights
         self.margin_and_scale = margin_and_scale
         self.frozen = train.recognisers == "frozen"
-        self.known: Tensor | None = None  # f_I of every image of the training, where I stays as it is
+        # Of every image of the training by place, where I and C stay as they are: f_I, and what L_GC wants (ours).
+        self.known: Tensor | None = None
+        self.wanted: Tensor | None = None
         self.focus = nn.Buffer(losses.face_focus(image_size, weights.focus), persistent=False)
         if self.frozen:
             self.identity.requires_grad_(False)
@@ -90,14 +93,17 @@ class IPGAN(AsymmetricTraining):
 
     def on_train_start(self) -> None:
         batches = self.trainer.train_dataloader.dataset  # type: ignore[union-attr]
-        if getattr(batches, "places", False):
+        if getattr(batches, "places", False) or self.weights.feature_C_target == "person":
             self.remember(batches)
 
     @torch.no_grad()
     def remember(self, batches: PairBatches) -> None:
         """What a frozen I has to say of an image is the same each time that it is drawn: ask once."""
-        like = self.focus
-        self.known = torch.cat([self.identity(x.to(like))[0] for x in batches.in_order(AT_ONCE)])
+        f_I = torch.cat([self.identity(x.to(self.focus))[0] for x in batches.in_order(AT_ONCE)])
+        if batches.places:
+            self.known = f_I
+        if self.weights.feature_C_target == "person":
+            self.wanted = of_people(f_I.cpu(), torch.from_numpy(batches.labels)).to(f_I)
 
     def looked_up(self, s: Tensor | None) -> tuple[Tensor, Any]:
         """f_I of the images at these places; scores are for an I that learns."""
@@ -131,8 +137,9 @@ class IPGAN(AsymmetricTraining):
         if "L_C" in minimized:
             L["L_C"] = losses.classification(scores_C, c, *self.margin_and_scale)
         if "L_GC" in minimized:
+            wanted = f_C.detach() if self.wanted is None else self.wanted[s]
             f_C_out, _ = self.classifier(blurred(x_out, self.weights.feature_C_blur))
-            L["L_GC"] = losses.half_squared_distance(f_C_out, f_C.detach(), slack=self.weights.feature_C_slack)
+            L["L_GC"] = losses.half_squared_distance(f_C_out, wanted, slack=self.weights.feature_C_slack)
         if "L_GP" in minimized:
             out, wanted = (self.classifier.inner(nudged(x, self.batches_done)) for x in (x_out, x_a))
             L["L_GP"] = losses.perceptual_distance(out, [f.detach() for f in wanted], self.focus)  # ours
@@ -190,6 +197,22 @@ def blurred(x: Tensor, sigma: float) -> Tensor:
     kernel = torch.outer(kernel, kernel).to(x.dtype) / kernel.sum().square()
     padded = pad(x, (radius,) * 4, mode="replicate")
     return conv2d(padded, kernel.expand(x.shape[1], 1, -1, -1), groups=x.shape[1])
+
+
+def of_people(f: Tensor, c: Tensor) -> Tensor:
+    """For each feature the mean of its person's, as long as those are on average: f [N, d] of people c [N] => [N, d].
+
+    One photograph's feature tells a little of its pose and its glasses; the mean of several tells who it is. Where
+    nobody knows who it is (c is -1), it is the feature itself.
+    """
+    known, people = c >= 0, c[c >= 0]
+    counts = torch.bincount(people)[:, None]
+    sums = f.new_zeros(len(counts), f.shape[1]).index_add_(0, people, f[known])
+    lengths = f.new_zeros(len(counts)).index_add_(0, people, vector_norm(f[known], dim=1))
+    means = normalize(sums, dim=1) * lengths[:, None] / counts
+    found = f.clone()
+    found[known] = means[people]
+    return found
 
 
 def nudged(x: Tensor, step: int) -> Tensor:

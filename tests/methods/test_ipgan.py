@@ -32,7 +32,7 @@ OURS = {
 }
 PAPER_WEIGHTS = IPGANLosses(
     reconstruction=1.0, absolute=0.0, perceptual=0.0, focus=0.0, cross=0.1, kl=1.0, feature_C=1.0,
-    feature_C_pairs="all", feature_C_blur=0.0, feature_C_slack=0.0, feature_D=1.0,
+    feature_C_pairs="all", feature_C_target="photograph", feature_C_blur=0.0, feature_C_slack=0.0, feature_D=1.0,
     adversarial=0.0, confusion=0.0, attributes_follow="reconstruction",
 )  # fmt: skip
 OUR_WEIGHTS = PAPER_WEIGHTS.model_copy(
@@ -202,6 +202,29 @@ def test_features_that_are_known_beforehand_are_those_that_I_gives(tmp_path):
         assert not asked
         for term, value in expected.items():
             torch.testing.assert_close(found[term], value, rtol=1e-4, atol=1e-5)
+
+
+def test_L_GC_can_want_what_the_persons_photographs_have_in_common(tmp_path):
+    faces = prepared(tmp_path / "faces", strangers=2)
+    batches = PairBatches(faces, faces.of_split("train"), 4, 4, 0, "person", 2, 0.3, flip=True)
+    weights = OUR_WEIGHTS.model_copy(update={"confusion": 0.0, "feature_C_target": "person"})
+    m = ours(weights).eval()
+    m.remember(batches)
+    assert m.known is None  # a mirrored image has another f_I
+    pairs = batches[1]
+    x_out = m.generator(m.identity(pairs.x_s)[0], ipgan.sampled(*m.attributes(pairs.x_a), pairs.noise))
+    f_C_out, _ = m.classifier(ipgan.blurred(x_out, weights.feature_C_blur))
+    f_I = torch.cat([m.identity(x)[0] for x in batches.in_order(8)])
+    wanted = ipgan.of_people(f_I, torch.from_numpy(batches.labels))
+    expected = losses.half_squared_distance(f_C_out, wanted[pairs.s], slack=weights.feature_C_slack)
+    torch.testing.assert_close(m.terms(pairs)["L_GC"], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_mean_of_a_person_is_as_long_as_the_photographs_features():
+    f = torch.tensor([[3.0, 0.0], [0.0, 5.0], [0.0, 1.0], [2.0, 2.0], [0.0, 5.0]])
+    found = ipgan.of_people(f, torch.tensor([1, 1, -1, 0, 1]))
+    mean = torch.tensor([3.0, 10.0]) / 109**0.5 * 13 / 3
+    torch.testing.assert_close(found, torch.stack([mean, mean, f[2], f[3], mean]))
 
 
 @pytest.mark.parametrize("update", [{"recognisers": "joint"}, {"flip": True}, {"images": 10}])
