@@ -1,7 +1,7 @@
 """Run what profiles/ablations.txt lists as DVC experiments, and print the table of docs/ablations.md.
 
     python -m tools.ablations            queue what has not been run on this commit, run it, print the table
-    python -m tools.ablations --table    only the table, of what has been run on this commit
+    python -m tools.ablations --table    only the table, of what has been run on this commit, or on --of REVISION
 
 Each run is an experiment of DVC's, named as in the list: `dvc exp show`, `dvc exp apply NAME`, `dvc exp remove -A`.
 """
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import dvc.api
+from dvc.scm import RevError
 
 ROOT = Path(__file__).resolve().parent.parent
 LIST = ROOT / "profiles/ablations.txt"
@@ -35,12 +36,17 @@ SPEED = re.compile(r"of [\d]+ images, (\d+)/s, 0\.0 min left  L_")
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--table", action="store_true", help="run nothing")
-    wanted, done = listed(), finished()
-    if not parser.parse_args().table:
+    parser.add_argument("--of", default="HEAD", metavar="REVISION", help="which the experiments stand on (HEAD)")
+    arguments = parser.parse_args()
+    try:
+        wanted, done = listed(), finished(arguments.of)
+    except RevError:
+        parser.error(f"--of {arguments.of}: there is no such revision")
+    if not arguments.table:
         for name in (name for name in wanted if name not in done):
             command("exp", "run", "--queue", "--name", name, *(f"-S{s}" for s in wanted[name]), "evaluate", check=True)
         command("exp", "run", "--run-all", "--jobs", str(JOBS), check=True)
-        done = finished()
+        done = finished(arguments.of)
     for line in table(wanted, done):
         print(line)
     return 0 if wanted.keys() <= done.keys() else 1
@@ -66,9 +72,9 @@ def listed() -> dict[str, list[str]]:
     return {name: common + settings for name, settings in runs.items()}
 
 
-def finished() -> dict[str, dict[str, object]]:
-    """Name -> metrics and params of the experiments on this commit."""
-    rows = dvc.api.exp_show(str(ROOT), num=1)
+def finished(revision: str) -> dict[str, dict[str, object]]:
+    """Name -> metrics and params of the experiments on that commit."""
+    rows = dvc.api.exp_show(str(ROOT), revs=revision, num=1)
     return {str(row["Experiment"]): row for row in rows if row["Experiment"] and row["State"] in (None, "", "Success")}
 
 
