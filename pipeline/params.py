@@ -329,7 +329,8 @@ def _contradictions(raw: dict[str, Any]) -> list[str]:
             "losses.ipgan.reconstruction: should be above 0 where losses.ipgan.absolute is 0: nothing else holds x' "
             "to x_a"
         )
-    if at("losses.ipgan.feature_C_target") == "person" and at("train.recognisers") in ("joint", "scratch"):
+    learns = at("model.method") == "ipgan" and at("train.recognisers") in ("joint", "scratch")
+    if learns and at("losses.ipgan.feature_C_target") == "person":
         lines.append(
             "losses.ipgan.feature_C_target: should be photograph where train.recognisers is not frozen: a mean over "
             "photographs would have to follow C"

@@ -63,6 +63,12 @@ def test_a_contradiction_is_named(tmp_path, right, wrong, message):
     assert line.startswith(message)
 
 
+def test_what_one_method_wants_of_C_does_not_bind_the_other(tmp_path):
+    text = COMMITTED.replace("recognisers: frozen", "recognisers: scratch")
+    (tmp_path / "params.yaml").write_text(text.replace("method: ipgan", "method: cvaegan"))
+    assert load_params(tmp_path / "params.yaml").train.recognisers == "scratch"
+
+
 def test_every_problem_is_reported_at_once_contradictions_too(tmp_path):
     changes = [("gallery: 5", "gallery: x"), ("image_size: 64", "image_size: 65"), ("beta1: 0.9", "beta2: 0.9")]
     changes += [("normalized_features: true", "normalized_features: false")]
