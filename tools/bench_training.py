@@ -60,12 +60,11 @@ def some_heads(folder: Path) -> Path:
     return folder / "faces"
 
 
-def made(precision: str = "bf16-mixed") -> ipgan.IPGAN:
+def made() -> ipgan.IPGAN:
     """The method as params.yaml has it."""
     p = load_params(ROOT / "params.yaml")
-    train = p.train.model_copy(update={"precision": precision})
     start = recogniser(p.model, p.data.image_size, PEOPLE).state_dict()
-    return ipgan.build(p.model, p.pretrain, p.losses, train, p.data.image_size, PEOPLE, start)
+    return ipgan.build(p.model, p.pretrain, p.losses, p.train, p.data.image_size, PEOPLE, start)
 
 
 def usual(ends: list[float]) -> float:
