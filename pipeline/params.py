@@ -41,7 +41,8 @@ class BySplit(Section):
 class People(BySplit):
     """People for each split."""
 
-    test: int = Field(ge=3, description="subject, sample and someone unrelated")
+    val: int = Field(ge=3, description="curves during training: subject, sample and someone unrelated")
+    test: int = Field(ge=3, description="every number that is reported: likewise")
 
 
 class Rendered(Section):

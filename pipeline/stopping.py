@@ -72,6 +72,16 @@ def deferred() -> Iterator[Callable[[], int]]:
             signal.signal(number, handler)
 
 
+def check() -> None:
+    """For the midst of something long inside `deferred`, which nothing is lost of.
+
+    Raises:
+        Stopped: a signal has come.
+    """
+    if _stop.number:
+        raise Stopped(128 + _stop.number)
+
+
 def leave_within(seconds: float, code: int) -> None:
     """Whatever hangs until then: so many seconds from now this process is gone."""
     timer = threading.Timer(seconds, os._exit, [code])

@@ -23,7 +23,7 @@ from pipeline.errors import UserError
 from pipeline.origin import Origin
 from pipeline.settings import Settings, is_first
 
-ORIGIN, LOCK = "origin.json", "lock"
+ORIGIN, LOCK, DONE = "origin.json", "lock", ".done"
 KEPT = 3  # unfinished works of a stage, beside the current one, that may be taken up again
 WAIT_SECONDS = 20  # for another process to end that builds in the same folder: longer than one takes to stop
 log = logging.getLogger(__name__)
@@ -55,7 +55,9 @@ def building(stage: str, *sections: BaseModel, inputs: Iterable[Path] = ()) -> I
         with _alone(stage, folder):
             _begin(stage, folder, origin)
             yield folder
-            shutil.rmtree(folder, ignore_errors=True)
+            done = folder.with_suffix(DONE)  # at once: half a folder must not be taken up by the next run
+            os.replace(folder, done)
+            shutil.rmtree(done, ignore_errors=True)
     except OSError as error:
         back = "`dvc checkout` and `git checkout results` bring the last good outputs back"
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
@@ -119,6 +121,8 @@ def _locked(folder: Path) -> IO[bytes] | None:
 
 def _begin(stage: str, folder: Path, origin: Origin) -> None:
     """Write down what the folder is for; say why nothing is taken up where something else was begun; tidy up."""
+    for done in folder.parent.glob(f"*{DONE}"):
+        shutil.rmtree(done, ignore_errors=True)
     file = folder / ORIGIN
     others = [other for other in folder.parent.iterdir() if other != folder and (other / ORIGIN).exists()]
     others.sort(key=lambda other: (other / ORIGIN).stat().st_mtime, reverse=True)

@@ -163,7 +163,7 @@ def training() -> Pair:
         "train step, as it is",
         steps_of(channels_last(method), batches, torch.bfloat16),
         "train step, float32, contiguous",
-        steps_of(made(), plain, torch.float32),
+        steps_of(made(), plain, torch.float32, torch.contiguous_format),
     )
 
 

@@ -22,7 +22,7 @@ from torch.nn.functional import conv2d
 from torch.utils.flop_counter import FlopCounterMode
 
 from pipeline.datasets import heads
-from pipeline.datasets.pairs import PairBatches
+from pipeline.datasets.pairs import PairBatches, Pairs
 from pipeline.datasets.shards import Faces, ShardWriter
 from pipeline.memory import keep_memory
 from pipeline.methods import ipgan
@@ -134,14 +134,15 @@ def by_hand(batches: PairBatches) -> float:
     return usual(ends)
 
 
-def steps_of(method: ipgan.IPGAN, batches: PairBatches, precision: torch.dtype) -> Callable[[], None]:
+def steps_of(
+    method: ipgan.IPGAN, batches: PairBatches, precision: torch.dtype, lying: torch.memory_format = torch.channels_last
+) -> Callable[[], None]:
     """As many training steps as show each kind once, without a Trainer."""
-    if batches.places:
-        method.remember(batches)
+    method.remember(batches)
     optimizers = method.configure_optimizers()
     method.optimizers = lambda: optimizers  # type: ignore[assignment, method-assign, return-value]
     method.manual_backward = lambda loss, **kwargs: loss.backward(**kwargs)  # type: ignore[method-assign]
-    steps = [batches[step] for step in range(batches.cross_every)]
+    steps = [laid(batches[step], lying) for step in range(batches.cross_every)]
 
     def do() -> None:
         for pairs in steps:
@@ -149,6 +150,12 @@ def steps_of(method: ipgan.IPGAN, batches: PairBatches, precision: torch.dtype) 
                 method.training_step(pairs, 0)
 
     return do
+
+
+def laid(pairs: Pairs, lying: torch.memory_format) -> Pairs:
+    """The same with images that lie so in memory."""
+    x_s = pairs.x_s if pairs.x_s is None else pairs.x_s.contiguous(memory_format=lying)
+    return pairs._replace(x_s=x_s, x_a=pairs.x_a.contiguous(memory_format=lying))
 
 
 def data() -> tuple[Path, PairBatches]:

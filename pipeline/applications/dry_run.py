@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -9,13 +10,16 @@ from pydantic import BaseModel
 from ruamel.yaml import YAML
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
+from torch.utils.flop_counter import FlopCounterMode
 
 from pipeline import paths
 from pipeline.datasets.pairs import Pairs
 from pipeline.datasets.sampled import Sampled
 from pipeline.datasets.shards import Faces
+from pipeline.datasets.splits import UNLABELLED
 from pipeline.errors import UserError
 from pipeline.methods import ipgan
+from pipeline.methods.asymmetric import AsymmetricTraining
 from pipeline.methods.build import chosen
 from pipeline.methods.recogniser import recogniser
 from pipeline.params import Params
@@ -29,14 +33,27 @@ from pipeline.training.trainer import Batches, channels_last
 SECTIONS = ("data", "model", "pretrain", "losses", "train")  # what the stage is handed
 
 
-class Noise(Dataset[Pairs | Sampled]):
-    """Batches of noise in the shapes of real ones; pairs of one person and of two in turn."""
+class Known(NamedTuple):
+    """Of the data."""
 
-    def __init__(self, params: Params, identities: int, batch_size: int) -> None:
+    identities: int  # people of the train split
+    images: int  # that training draws from
+
+
+class Noise(Dataset[Pairs | Sampled]):
+    """Batches of noise in the shapes of real ones; pairs of one person and of two in turn.
+
+    Args:
+        params: whose shapes.
+        known: how many people and images there are.
+        batch_size: of this process.
+    """
+
+    def __init__(self, params: Params, known: Known, batch_size: int) -> None:
         self.method, self.image_size = params.model.method, params.data.image_size
-        self.noise_dim, self.identities, self.batch_size = params.model.attribute_dim, identities, batch_size
-        self.labels = np.zeros(1, np.int64)
-        self.places = ipgan.remembers(params.train, identities)
+        self.noise_dim, self.identities, self.batch_size = params.model.attribute_dim, known.identities, batch_size
+        self.labels, self.labelled = np.arange(known.identities), known.identities
+        self.places = ipgan.remembers(params.train, known.images)
 
     def __len__(self) -> int:
         return cost.STEPS
@@ -53,9 +70,9 @@ class Noise(Dataset[Pairs | Sampled]):
             return Sampled(x_a, c_a, noise, prior)
         return Pairs(None if self.places else x_s, x_a, c, c_a, noise, step % 2 == 0, torch.zeros_like(c))
 
-    def in_order(self, _: int) -> Iterator[Tensor]:
-        """The one image that is known beforehand."""
-        yield torch.zeros(1, 3, self.image_size, self.image_size)
+    def in_order(self, images: int, _: int) -> Iterator[Tensor]:
+        """One a person, without the time that all would take."""
+        yield torch.zeros(1, 3, self.image_size, self.image_size).expand(images, -1, -1, -1)
 
 
 def dry_run(params: Params) -> str:
@@ -66,7 +83,8 @@ def dry_run(params: Params) -> str:
         SystemExit: 0, in all processes but the first.
     """
     p, t = params, params.train
-    identities = known_identities(params)
+    known = known_data(params)
+    identities = known.identities
     start = recogniser(p.model, p.data.image_size, identities).state_dict()
     method = chosen(p.model.method).build(p.model, p.pretrain, p.losses, t, p.data.image_size, identities, start)
     average = Average(method.AVERAGED, t.average_images, t.batch_size)
@@ -76,20 +94,20 @@ def dry_run(params: Params) -> str:
     trainer = processes.trainer(t.precision, [average, measure])
 
     def batches(_: int, world: int) -> DataLoader:
-        return DataLoader(Noise(params, identities, t.batch_size // world), batch_size=None)
+        return DataLoader(Noise(params, known, t.batch_size // world), batch_size=None)
 
     trainer.fit(channels_last(method), datamodule=Batches(batches))
     first_goes_on()
     facts = {
         "configuration": configuration({name: getattr(params, name) for name in SECTIONS}),
         "networks": networks(method, identities),
-        "cost": costs(params, measure, trainer.world_size),
+        "cost": costs(params, measure, trainer.world_size) + at_first(params, method, known, measure),
     }
     return "\n".join(f"# {title}\n{text}\n" for title, text in facts.items())
 
 
-def known_identities(params: Params) -> int:
-    """People of the train split: of the prepared data where there are any, else as many as will be rendered.
+def known_data(params: Params) -> Known:
+    """Of the prepared data where there are any, else as many as will be rendered.
 
     Raises:
         UserError: neither is known.
@@ -97,10 +115,13 @@ def known_identities(params: Params) -> int:
     if (paths.FACES / "index.parquet").exists():
         faces = Faces(paths.FACES)
         people, _ = faces.coded("identity")
-        found = np.unique(people[faces.of_split("train")])
-        return int((found >= 0).sum())
+        rows, also = faces.of_split("train"), params.train.unlabelled and UNLABELLED in faces.coded("split")[1]
+        found = np.unique(people[rows])
+        return Known(int((found >= 0).sum()), len(rows) + (len(faces.of_split(UNLABELLED)) if also else 0))
     if params.data.source == ("rendered",):
-        return params.data.rendered.people.train
+        r = params.data.rendered
+        images = r.people.train * r.images_per_person.train
+        return Known(r.people.train, images + (r.unlabelled if params.train.unlabelled else 0))
     raise UserError(
         f"{paths.FACES} is not there, so nobody knows how many people there are, on which the networks depend: "
         "run `dvc repro prepare` first"
@@ -147,6 +168,22 @@ def costs(params: Params, measure: Measure, world: int) -> str:
         "time": f"{duration(steps * seconds)}, reading and validation not counted",
     }
     return "\n".join(f"{name:<8} {said}" for name, said in rows.items())
+
+
+def at_first(params: Params, method: AsymmetricTraining, known: Known, measure: Measure) -> str:
+    """The line of what is asked once of all images before the first step; none where nothing is."""
+    if not isinstance(method, ipgan.IPGAN) or (method.known is None and method.means is None):
+        return ""
+    p, side = params, params.data.image_size
+    with FlopCounterMode(display=False) as counted, torch.no_grad():
+        method.identity(torch.zeros(1, 3, side, side, device=method.device))
+    flops = known.images * counted.get_total_flops()
+    seconds = flops / measure.flops[True] * cost.seconds_of_a_step(measure.seconds, p.train.cross_every)
+    table = known.images * p.model.identity_dim * 4 if method.known is not None else 0
+    return (
+        f"\nat first {known.images:,} images seen by I: {flops / 1e9:.4g} GFLOP, about {duration(seconds)}; "
+        f"what it says of them takes {mib(table + known.identities * p.model.identity_dim * 4)}"
+    )
 
 
 def mib(size: int) -> str:

@@ -58,6 +58,7 @@ def gather(
     subject, *others = (np.array([row_of[key] for key in synthesized.column(name)]) for name in whose)
     sample = others[0] if others else np.zeros(0, np.int64)
     outputs, real = chunks(every), chunks(people.rows)
+    mean = mean_face(faces, people.rows) if known_truth(faces, subject, sample) else None
     features = inception(inception_weights, device()) if inception_weights else None
     fid = FrechetDistance(INCEPTION_DIM) if inception_weights else None
 
@@ -65,7 +66,7 @@ def gather(
         if part < len(outputs):
             rows = outputs[part]
             images = synthesized.images(rows)
-            near = distances(faces, images, subject[rows], sample[rows]) if len(sample) else {}
+            near = distances(faces, images, subject[rows], sample[rows], mean) if mean is not None else {}
         else:
             images, near = faces.images(real[part - len(outputs)]), {}
         return Look(court.judge(images), near, features(_tensor(images)).cpu() if features else None)
@@ -152,7 +153,7 @@ def attributes(court: Court, m: Material) -> tuple[dict[str, float], Column]:
 def true_grid(faces: Faces, people: Protocol, synthesize: Synthesize) -> np.ndarray | None:
     """The picture that `synthesize` makes, with the true answers in it; None where nobody knows them."""
     subjects, samples = grid(people, synthesize.grid_subjects, synthesize.grid_samples)
-    if not faces.has("identity_vector", np.concatenate([subjects, samples])):
+    if not known_truth(faces, subjects, samples):
         return None
     rows = [[np.full_like(faces.image(0), 255), *faces.images(samples)]]
     for s in subjects:
@@ -160,12 +161,32 @@ def true_grid(faces: Faces, people: Protocol, synthesize: Synthesize) -> np.ndar
     return tiled(rows)
 
 
-def distances(faces: Faces, outputs: np.ndarray, subject_rows: np.ndarray, sample_rows: np.ndarray) -> Column:
-    """How near outputs, uint8 [B, S, S, 3], are to the true recombinations; nothing where nobody knows those."""
-    if not faces.has("identity_vector", np.concatenate([subject_rows, sample_rows])):
-        return {}
-    images = [_tensor(x) for x in (outputs, true_recombinations(faces, subject_rows, sample_rows))]
-    return {"truth/psnr": psnr(*images).numpy(), "truth/ssim": ssim(*images).numpy()}
+def known_truth(faces: Faces, subject_rows: np.ndarray, sample_rows: np.ndarray) -> bool:
+    """Whether the true recombinations of these are known; of rendered heads they are."""
+    return len(sample_rows) > 0 and faces.has("identity_vector", np.concatenate([subject_rows, sample_rows]))
+
+
+def mean_face(faces: Faces, rows: np.ndarray) -> np.ndarray:
+    """The mean of these photographs, uint8 [S, S, 3]: the best answer that is the same for all."""
+    total = sum(faces.images(part).sum(axis=0, dtype=np.int64) for part in chunks(rows))
+    return np.round(total / len(rows)).astype(np.uint8)
+
+
+def distances(
+    faces: Faces, outputs: np.ndarray, subject_rows: np.ndarray, sample_rows: np.ndarray, mean: np.ndarray
+) -> Column:
+    """How near outputs, uint8 [B, S, S, 3], are to the true recombinations; and how near two trivial answers are.
+
+    Those are the sample given back and the mean face: whoever is not nearer has done nothing.
+    """
+    true = _tensor(true_recombinations(faces, subject_rows, sample_rows))
+    images, samples = _tensor(outputs), _tensor(faces.images(sample_rows))
+    return {
+        "truth/psnr": psnr(images, true).numpy(),
+        "truth/psnr_sample": psnr(samples, true).numpy(),
+        "truth/psnr_mean_face": psnr(_tensor(mean[None]).expand_as(true), true).numpy(),
+        "truth/ssim": ssim(images, true).numpy(),
+    }
 
 
 def truth(m: Material) -> tuple[dict[str, float], Column]:
@@ -191,7 +212,8 @@ def realism(m: Material) -> dict[str, float]:
 def not_measured(values: Mapping[str, float]) -> dict[str, str]:
     """What the protocol names and `values` lacks, and why."""
     estimates = [f"attributes/{d.name}_error" for d in heads.ATTRIBUTES]
-    swaps, truths = ["identity/top1", "identity/top1_sample"], ["truth/psnr", "truth/ssim"]
+    swaps = ["identity/top1", "identity/top1_sample"]
+    truths = ["truth/psnr", "truth/psnr_sample", "truth/psnr_mean_face", "truth/ssim"]
     reasons = {"realism/fid": "evaluate.inception is off: `python -m pipeline fetch inception`, then set it to on"}
     if "closed_set/top1" in values:
         unasked = "CVAE-GAN makes the people it was trained on, by number: it is given no subject and no sample"

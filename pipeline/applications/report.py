@@ -30,6 +30,8 @@ IDENTITY = {  # key -> what it says
 }
 OTHERS = {
     "truth/psnr": "dB, to the true recombination, pixel by pixel; more is better",
+    "truth/psnr_sample": "the same of the sample itself: nothing was done",
+    "truth/psnr_mean_face": "and of the mean of all photographs, the best answer that is the same for all",
     "truth/ssim": "structural similarity to it; 1 is identical",
     "realism/fd_judge": "Fréchet distance of the judge's features to real images; less is better",
     "realism/images": "synthesized images behind these distances, which fall as it grows",

@@ -86,7 +86,8 @@ class PairBatches(Dataset[Pairs]):
         self.faces, self.rows, self.labelled = faces, np.concatenate([rows, strangers]), len(rows)
         self.names, labels = np.unique(faces.column("identity", rows), return_inverse=True)
         self.labels = np.concatenate([labels, np.full(len(strangers), UNKNOWN)])
-        self.of_person = [np.flatnonzero(labels == i) for i in range(len(self.names))]
+        order = np.argsort(labels, kind="stable")
+        self.of_person = np.split(order, np.cumsum(np.bincount(labels))[:-1])  # places of each person, in order
         self.batch_size, self.noise_dim, self.seed = batch_size, noise_dim, seed
         self.same_pairs, self.cross_every = same_pairs, cross_every
         self.unlabelled, self.flip, self.places = unlabelled, flip, places
@@ -112,9 +113,9 @@ class PairBatches(Dataset[Pairs]):
         c, c_a = (torch.from_numpy(self.labels[i[mine]]) for i in (s, a))
         return Pairs(x_s, x_a, c, c_a, torch.from_numpy(noise[mine]), same, torch.from_numpy(s[mine]))
 
-    def in_order(self, at_once: int) -> Iterator[Tensor]:
-        """Every image that can be drawn, by place, not mirrored; so many a time."""
-        for places in np.split(np.arange(len(self.rows)), range(at_once, len(self.rows), at_once)):
+    def in_order(self, images: int, at_once: int) -> Iterator[Tensor]:
+        """The first so many images by place, not mirrored, some at a time; behind the labelled ones come the others."""
+        for places in np.split(np.arange(images), range(at_once, images, at_once)):
             yield self._images(places, np.zeros(len(places), bool))
 
     def _with_strangers(self, s: np.ndarray, a: np.ndarray, same: bool, step: int) -> tuple[np.ndarray, np.ndarray]:

@@ -13,15 +13,18 @@ from torch import Tensor, nn
 from torch.linalg import vector_norm
 from torch.nn.functional import conv2d, normalize, pad
 
-from pipeline import losses
+from pipeline import losses, stopping
 from pipeline.datasets.pairs import PairBatches, Pairs
 from pipeline.datasets.shards import Faces
+from pipeline.datasets.splits import UNLABELLED
 from pipeline.methods.asymmetric import AsymmetricTraining, Objectives, logged
 from pipeline.methods.recogniser import margin_and_scale, recogniser
 from pipeline.networks import AttributeEncoder, CodeClassifier, Discriminator, Generator, Recogniser
 from pipeline.networks.encoders import sampled
 from pipeline.params import IPGANLosses, Losses, Model, Train
 from pipeline.params import Recogniser as Pretrain
+from pipeline.settings import is_first
+from pipeline.terminal import watched
 
 MAKERS = {"attributes", "generator"}
 AT_ONCE = 64  # images; in other portions, features come out with another rounding
@@ -77,9 +80,9 @@ class IPGAN(AsymmetricTraining):
         self.weights = weights
         self.margin_and_scale = margin_and_scale
         self.frozen = train.recognisers == "frozen"
-        # Of every image of the training by place, where I and C stay as they are: f_I, and what L_GC wants (ours).
+        # What an I that stays as it is has said beforehand (ours): f_I of every image by place, a person's mean by c.
         self.known: Tensor | None = None
-        self.wanted: Tensor | None = None
+        self.means: Tensor | None = None
         self.focus = nn.Buffer(losses.face_focus(image_size, weights.focus), persistent=False)
         if self.frozen:
             self.identity.requires_grad_(False)
@@ -92,18 +95,33 @@ class IPGAN(AsymmetricTraining):
         return self.generator(f_I, mu)
 
     def on_train_start(self) -> None:
-        batches = self.trainer.train_dataloader.dataset  # type: ignore[union-attr]
-        if getattr(batches, "places", False) or self.weights.feature_C_target == "person":
-            self.remember(batches)
+        if self.frozen:
+            self.remember(self.trainer.train_dataloader.dataset)  # type: ignore[union-attr]
 
     @torch.no_grad()
     def remember(self, batches: PairBatches) -> None:
-        """What a frozen I has to say of an image is the same each time that it is drawn: ask once."""
-        f_I = torch.cat([self.identity(x.to(self.focus))[0] for x in batches.in_order(AT_ONCE)])
+        """What a frozen I has to say of an image is the same each time that it is drawn: ask once, if that is of use.
+
+        Raises:
+            Stopped: a signal came.
+        """
+        of_people = self.weights.feature_C > 0 and self.weights.feature_C_target == "person"
+        if not batches.places and not of_people:
+            return
+        images = len(batches.labels) if batches.places else batches.labelled
+        portions = batches.in_order(images, AT_ONCE)
+        if is_first():
+            portions = watched(portions, "images that I has seen", images, len)
+        f_I = torch.cat([self._known(x) for x in portions])
         if batches.places:
             self.known = f_I
-        if self.weights.feature_C_target == "person":
-            self.wanted = of_people(f_I.cpu(), torch.from_numpy(batches.labels)).to(f_I)
+        if of_people:
+            c = torch.from_numpy(batches.labels[: batches.labelled])
+            self.means = person_means(f_I[: batches.labelled].cpu(), c).to(f_I)
+
+    def _known(self, x: Tensor) -> Tensor:
+        stopping.check()
+        return self.identity(x.to(self.focus))[0]
 
     def looked_up(self, s: Tensor | None) -> tuple[Tensor, Any]:
         """f_I of the images at these places; scores are for an I that learns."""
@@ -137,7 +155,9 @@ class IPGAN(AsymmetricTraining):
         if "L_C" in minimized:
             L["L_C"] = losses.classification(scores_C, c, *self.margin_and_scale)
         if "L_GC" in minimized:
-            wanted = f_C.detach() if self.wanted is None else self.wanted[s]
+            wanted = f_C.detach()
+            if self.means is not None:  # of an unlabelled face there is none
+                wanted = torch.where(c[:, None] >= 0, self.means[c], wanted)
             f_C_out, _ = self.classifier(blurred(x_out, self.weights.feature_C_blur))
             L["L_GC"] = losses.half_squared_distance(f_C_out, wanted, slack=self.weights.feature_C_slack)
         if "L_GP" in minimized:
@@ -199,20 +219,15 @@ def blurred(x: Tensor, sigma: float) -> Tensor:
     return conv2d(padded, kernel.expand(x.shape[1], 1, -1, -1), groups=x.shape[1])
 
 
-def of_people(f: Tensor, c: Tensor) -> Tensor:
-    """For each feature the mean of its person's, as long as those are on average: f [N, d] of people c [N] => [N, d].
+def person_means(f: Tensor, c: Tensor) -> Tensor:
+    """Each person's mean, as long as the features are on average: f [N, d] of people c [N] => [people, d].
 
-    One photograph's feature tells a little of its pose and its glasses; the mean of several tells who it is. Where
-    nobody knows who it is (c is -1), it is the feature itself.
+    One photograph's feature tells a little of its pose and its glasses; the mean of several tells who it is.
     """
-    known, people = c >= 0, c[c >= 0]
-    counts = torch.bincount(people)[:, None]
-    sums = f.new_zeros(len(counts), f.shape[1]).index_add_(0, people, f[known])
-    lengths = f.new_zeros(len(counts)).index_add_(0, people, vector_norm(f[known], dim=1))
-    means = normalize(sums, dim=1) * lengths[:, None] / counts
-    found = f.clone()
-    found[known] = means[people]
-    return found
+    counts = torch.bincount(c)[:, None]
+    sums = f.new_zeros(len(counts), f.shape[1]).index_add_(0, c, f)
+    lengths = f.new_zeros(len(counts)).index_add_(0, c, vector_norm(f, dim=1))
+    return normalize(sums, dim=1) * lengths[:, None] / counts
 
 
 def nudged(x: Tensor, step: int) -> Tensor:
@@ -245,7 +260,8 @@ def remembers(train: Train, images: int) -> bool:
 def batches(faces: Faces, model: Model, train: Train) -> PairBatches:
     """What it is trained on: pairs of images of the train split, and of faces of nobody in particular."""
     t, rows = train, faces.of_split("train")
-    how = (t.same_pairs, t.cross_every, t.unlabelled, t.flip, remembers(t, len(rows)))
+    images = len(rows) + (len(faces.of_split(UNLABELLED)) if t.unlabelled else 0)
+    how = (t.same_pairs, t.cross_every, t.unlabelled, t.flip, remembers(t, images))
     return PairBatches(faces, rows, t.batch_size, model.attribute_dim, t.seed, *how)
 
 

@@ -80,8 +80,8 @@ class Generator(nn.Module):
         if self.style is not None:
             style = self.style(torch.cat([layer_norm(f_I, f_I.shape[1:]), z], dim=1))
         x = self.bottom(z if self.modulated else torch.cat([f_I, z], dim=1))
-        x = x.view(-1, *self.bottom_shape).to(memory_format=torch.channels_last)
-        x = self.first(GAIN * leaky_relu(x, 0.2), style)
+        x = x.view(-1, *self.bottom_shape)
+        x = self.first(GAIN * leaky_relu(x, 0.2), style)  # from here on it lies in memory as the weights do
         first, *others = self.pixels
         image = at_least_float32(first(x))
         for narrow, refine, pixels in zip(self.narrow, self.refine, others, strict=True):

@@ -1,5 +1,7 @@
 """Train the five networks of the method."""
 
+import shutil
+
 import pytorch_lightning as pl
 
 from pipeline import paths, tracking, work
@@ -38,5 +40,7 @@ def run(data: Data, model: Model, pretrain: Recogniser, losses: Losses, train: T
         track.metrics(paths.TRAIN_METRICS, fit.last)
         track.curve(paths.TRAIN_CURVE, "train/")
         track.curve(paths.VALIDATION_CURVE, "val/")
-        work.publish(w / "grids", paths.TRAIN_GRIDS)
+        # A copy: a training that is killed from here on cannot draw them again.
+        shutil.copytree(w / "grids", w / "copies", dirs_exist_ok=True)
+        work.publish(w / "copies", paths.TRAIN_GRIDS)
         work.publish(w / "model", paths.MODEL)

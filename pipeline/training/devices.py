@@ -6,6 +6,7 @@ They share a fit (trainer.py) or other work (spread.py) once; then the first goe
 
 import logging
 import os
+import subprocess
 import warnings
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, Self
@@ -106,10 +107,14 @@ class Processes(NamedTuple):
             callbacks=list(callbacks),
         )
 
-    def launch(self) -> None:
-        """Start those that are missing and connect all."""
+    def launch(self) -> list[subprocess.Popen]:
+        """Start those that are missing and connect all; gives those that this one has started."""
+        if self.world == 1:
+            return []
         _quiet()
-        Fabric(**self._arguments(), strategy="ddp").launch()
+        fabric = Fabric(**self._arguments(), strategy="ddp")
+        fabric.launch()
+        return getattr(fabric.strategy.launcher, "procs", [])
 
     def _arguments(self) -> dict[str, Any]:
         """What Trainer and Fabric call the same."""

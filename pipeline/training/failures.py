@@ -26,7 +26,8 @@ def explained(
     """
     lower = f"lower {section}.batch_size (now {batch_size}) in params.yaml"
     if _of_memory(error):
-        return UserError(f"{section}: out of memory: {lower}, or model.width, or use more GPUs (FACET_DEVICES)")
+        width = "judge.width" if section == "judge" else "model.width"
+        return UserError(f"{section}: out of memory: {lower}, or {width}, or use more GPUs (FACET_DEVICES)")
     if world > 1 and isinstance(error, RuntimeError) and _of_a_connection(error):
         dead = [f"process {rank} of {world} died{_how(code)}" for rank, code in enumerate(_ends(processes), 1) if code]
         what = "; ".join(dead) or f"another of the {world} processes died"
@@ -37,7 +38,7 @@ def explained(
 
 def _of_memory(error: BaseException) -> bool:
     """Whether memory was short: on a GPU, in Python, or in torch's C++, which raises plain RuntimeErrors."""
-    said = ("can't allocate memory", "bad_alloc")
+    said = ("can't allocate memory", "bad_alloc", "out of memory", "ALLOC_FAILED")  # CUDA's and its libraries' too
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(words in str(error) for words in said)
 
 

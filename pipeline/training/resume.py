@@ -35,8 +35,21 @@ class Resume(pl.Callback):
     def __init__(self, folder: Path, progress: Progress, average: Average | None = None) -> None:
         self.file, self.fingerprint = folder / FILE, folder.name
         self.progress, self.average = progress, average
+        self.state: dict[str, Any] | None = None
+        self.batches_done = 0
+
+    def read(self, ranks: Ranks) -> None:
+        """Take in what an interrupted run left, `batches_done` of it; all processes have to call it.
+
+        Raises:
+            UserError: the processes have read different things.
+        """
         self.state = self._read()
-        self.batches_done: int = self.state["batches_done"] if self.state else 0
+        self.batches_done = self.state["batches_done"] if self.state else 0
+        if len(set(ranks.everyones(self.batches_done))) > 1:
+            raise UserError(
+                f"{self.file.parent} is not the same on all machines: let FACET_WORK name a folder that they share"
+            )
 
     def _read(self) -> dict[str, Any] | None:
         """What the interrupted run left, plain data and tensors alone: no file can run code here."""
@@ -57,18 +70,10 @@ class Resume(pl.Callback):
         return state
 
     def on_train_start(self, trainer: pl.Trainer, module: Any) -> None:
-        self.restore(module, trainer.optimizers, Ranks())
+        self.restore(module, trainer.optimizers, trainer.global_rank)
 
-    def restore(self, module: Any, optimizers: list[torch.optim.Optimizer], ranks: Ranks) -> None:
-        """Give everything the state that was read.
-
-        Raises:
-            UserError: the processes have read different ones.
-        """
-        if len(set(ranks.everyones(self.batches_done))) > 1:
-            raise UserError(
-                f"{self.file.parent} is not the same on all machines: let FACET_WORK name a folder that they share"
-            )
+    def restore(self, module: Any, optimizers: list[torch.optim.Optimizer], rank: int) -> None:
+        """Give everything the state that was read."""
         if self.state is None:
             return
         log.info("Going on from %d images", self.batches_done * self.progress.batch_size)
@@ -79,7 +84,7 @@ class Resume(pl.Callback):
         if self.average is not None:
             self.average.load_state_dict(self.state["averages"])
         sums = self.state["sums"]  # of every process; as many as now, if the curves are to be the same
-        self.progress.load_state_dict(self.state["progress"] | {"sums": sums[ranks.rank % len(sums)]})
+        self.progress.load_state_dict(self.state["progress"] | {"sums": sums[rank % len(sums)]})
         self.state = None
 
     def write(self, module: Any, optimizers: list[torch.optim.Optimizer], ranks: Ranks) -> None:

@@ -3,6 +3,7 @@
 import logging
 import math
 import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -12,7 +13,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from pipeline import stopping
-from pipeline.settings import Settings, is_first
+from pipeline.settings import Settings
 from pipeline.training.average import Average
 from pipeline.training.devices import Processes, first_goes_on
 from pipeline.training.ending import Ending
@@ -87,22 +88,26 @@ class Fit:
                 but the first.
         """
         channels_last(module)
+        processes = Processes.read()
+        processes.check_split(self.stage, self.batch_size)
+        # All together, and not before the first has the work folder to itself: then they read the same.
+        started = processes.launch()
+        self.resume.read(Ranks())
         if self.resume.batches_done >= self.stop:  # the fit was done, and what followed was stopped
+            first_goes_on()
             self._restore(module)
         else:
-            self._fit(module, batches)
+            self._fit(module, batches, processes, started)
         log.info("%s", summary(self.progress.points))
 
     def _restore(self, module: pl.LightningModule) -> None:
-        if not is_first():
-            raise SystemExit(0)
         if self.average is not None:
             self.average.on_train_start(None, module)
-        self.resume.restore(module, [], Ranks())
+        self.resume.restore(module, [], rank=0)
 
-    def _fit(self, module: pl.LightningModule, batches: Shareable) -> None:
-        processes = Processes.read()
-        processes.check_split(self.stage, self.batch_size)
+    def _fit(
+        self, module: pl.LightningModule, batches: Shareable, processes: Processes, started: list[subprocess.Popen]
+    ) -> None:
         workers = math.ceil(Settings.read().workers / processes.devices)
         start = self.resume.batches_done
 
@@ -117,8 +122,9 @@ class Fit:
                 if trainer.is_global_zero:
                     raise
                 raise SystemExit(0) from None  # the first process alone speaks for all
+            except stopping.Stopped:
+                pass  # before the first step
             except Exception as error:
-                started = getattr(trainer.strategy.launcher, "procs", [])
                 sentence = explained(error, trainer.world_size, started, self.stage, self.batch_size)
                 if sentence is None:
                     raise
@@ -149,7 +155,8 @@ def _by_step(batches: Any, start: int, stop: int, workers: int) -> DataLoader:
     On a CPU, processes that make batches would only take turns with the one that uses them.
     """
     ahead = workers if torch.cuda.is_available() else 0
-    return DataLoader(batches, batch_size=None, sampler=range(start, stop), num_workers=ahead)
+    pinned = torch.cuda.is_available()
+    return DataLoader(batches, batch_size=None, sampler=range(start, stop), num_workers=ahead, pin_memory=pinned)
 
 
 def channels_last(module: pl.LightningModule) -> pl.LightningModule:

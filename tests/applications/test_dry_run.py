@@ -59,6 +59,7 @@ def test_it_says_all_and_writes_nothing(small, tmp_path_factory):
         assert re.search(rf"^{name} +{size:,} ", networks, re.MULTILINE), name
     assert re.search(rf"^in all +{sum(sizes.values()):,} ", networks, re.MULTILINE)
     assert "for 12 people" in networks
+    images = params.data.rendered.images_per_person.train
     for line in (
         r"devices +1 x .+, bf16-mixed",
         rf"steps +40 of 8 pairs, one in {params.train.cross_every} of two people",
@@ -67,6 +68,7 @@ def test_it_says_all_and_writes_nothing(small, tmp_path_factory):
         r"peak +[\d,]+ MiB of this process, .+",
         r"speed +[\d.e+]+ images/s, .+",
         r"time +\d+ s, .+",
+        rf"at first {12 * images:,} images seen by I: [\d.]+ GFLOP, about \d+ s; what it says of them takes \d+ MiB",
     ):
         assert re.search(f"^{line}$", cost, re.MULTILINE), line
 
@@ -74,21 +76,21 @@ def test_it_says_all_and_writes_nothing(small, tmp_path_factory):
 def test_prepared_data_knows_how_many_people_there_are(small, monkeypatch):
     monkeypatch.chdir(small)
     params = load_params()
-    assert dry_run.known_identities(params) == 12  # as params say
+    assert dry_run.known_data(params) == (12, 12 * params.data.rendered.images_per_person.train)  # as params say
     with ShardWriter(paths.FACES, "faces") as writer:
         source = painted(small / "painted", people=3)
         for n in range(12):
             split = "train" if n < 10 else "val"
             writer.add(f"{n}", source.image(n), {"identity": f"p{n // 4}", "split": split})
         writer.close()
-    assert dry_run.known_identities(params) == 3
+    assert dry_run.known_data(params) == (3, 10)
 
 
 def test_of_photographs_nobody_knows_it_before_they_are_prepared(small, monkeypatch):
     monkeypatch.chdir(small)
     apply_overrides(small / "params.yaml", ["data.source=photos"])
     with pytest.raises(UserError, match="run `dvc repro prepare` first"):
-        dry_run.known_identities(load_params())
+        dry_run.known_data(load_params())
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(12, "12 s"), (90, "1.5 min"), (5000, "83.3 min"), (9000, "2.5 h")])

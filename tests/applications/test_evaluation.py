@@ -106,6 +106,17 @@ def test_the_true_recombination_has_no_distance_to_the_truth(faces, material):
     assert values["truth/psnr"] > 60
     wrong, _ = evaluation.truth(material(lambda _, sample: faces.images(sample)))
     assert wrong["truth/ssim"] < 0.95
+    assert wrong["truth/psnr"] == wrong["truth/psnr_sample"] == values["truth/psnr_sample"]
+
+
+def test_no_other_constant_answer_is_nearer_to_the_truth_than_the_mean_face(faces, material):
+    mean = faces.images(np.arange(len(faces)))[:-1].mean(axis=0).round().astype(np.uint8)
+    values, _ = evaluation.truth(material(lambda subject, _: np.repeat([mean], len(subject), 0)))
+    near = values["truth/psnr_mean_face"]
+    assert values["truth/psnr"] == pytest.approx(near, abs=0.5)  # of another choice of photographs
+    for other in (np.zeros_like(mean), faces.image(0), np.full_like(mean, mean.mean())):
+        values, _ = evaluation.truth(material(lambda subject, _, other=other: np.repeat([other], len(subject), 0)))
+        assert values["truth/psnr"] < near
 
 
 def test_a_judge_that_knows_everybody_scores_one_on_real_images(faces, court):

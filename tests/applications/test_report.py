@@ -35,6 +35,8 @@ METRICS = {
         "realism/images": 768,
         "realism/images_real": 768,
         "truth/psnr": 21.43,
+        "truth/psnr_sample": 14.81,
+        "truth/psnr_mean_face": 14.22,
         "truth/ssim": 0.748,
     },
 }

@@ -23,6 +23,8 @@ STEPS, SIZE = 6, 4
 class Steps:
     """Pairs that are a function of the step, as the real ones."""
 
+    places = False
+
     def __init__(self, stop_before=None):
         self.stop_before, self.seen = stop_before, []
 

@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from tests.conftest import ROOT
 
 RENDERED = {
-    "people": {"train": 6, "judge": 2, "val": 2, "test": 3},
+    "people": {"train": 6, "judge": 2, "val": 3, "test": 3},
     "images_per_person": {"train": 6, "judge": 3, "val": 3, "test": 4},
     "unlabelled": 0,
 }

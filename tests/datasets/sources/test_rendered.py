@@ -9,7 +9,7 @@ from pipeline.params import load_params
 from tests.conftest import ROOT
 
 PARAMS = load_params(ROOT / "params.yaml").data
-PEOPLE = {"train": 3, "judge": 2, "val": 2, "test": 3}
+PEOPLE = {"train": 3, "judge": 2, "val": 3, "test": 3}
 
 
 def heads(people=PEOPLE, seed=0, unlabelled=0):
