@@ -53,16 +53,20 @@ def half_squared_distance(a: Tensor, b: Tensor, focus: Tensor | None = None, sla
         ValueError: the shapes differ (broadcasting would hide a mistake).
     """
     _same_shape(a, b)
-    squares = (_full(a) - _full(b)).square()
-    distances = 0.5 * (squares if focus is None else focus * squares).flatten(1).sum(dim=1)
+    differences = _full(a) - _full(b)
+    if focus is not None:
+        differences = focus.sqrt() * differences  # not behind the square: its gradient lies in memory as images do
+    distances = 0.5 * _of_samples(differences.square())
     return (distances - slack).clamp_min(0).mean() if slack else distances.mean()
 
 
 def absolute_distance(a: Tensor, b: Tensor, focus: Tensor | None = None) -> Tensor:
     """L_GA, ours: the L1 distance of two images; keeps edges that a squared distance lets blur."""
     _same_shape(a, b)
-    differences = (_full(a) - _full(b)).abs()
-    return (differences if focus is None else focus * differences).flatten(1).sum(dim=1).mean()
+    differences = _full(a) - _full(b)
+    if focus is not None:
+        differences = focus * differences
+    return _of_samples(differences.abs()).mean()
 
 
 def perceptual_distance(a: Sequence[Tensor], b: Sequence[Tensor], focus: Tensor) -> Tensor:
@@ -194,6 +198,11 @@ def _cross_entropies(scores: Tensor, c: Tensor) -> Tensor:
 def _same_shape(a: Tensor, b: Tensor) -> None:
     if a.shape != b.shape:
         raise ValueError(f"shapes differ: {tuple(a.shape)} and {tuple(b.shape)}")
+
+
+def _of_samples(x: Tensor) -> Tensor:
+    """The sum of each sample: [B, ...] => [B]."""
+    return x.sum(dim=tuple(range(1, x.ndim)))
 
 
 def _full(x: Tensor) -> Tensor:

@@ -24,6 +24,12 @@ def at_least_float32(x: Tensor) -> Tensor:
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
+def laid_like(weight: Tensor, x: Tensor) -> Tensor:
+    """x [B, C, R, R], in memory as a kernel lies: half of each would be turned round again and again."""
+    last = torch.channels_last
+    return x.contiguous(memory_format=last) if weight.is_contiguous(memory_format=last) else x
+
+
 class Residual(nn.Module):
     """Two 3x3 convolutions, the first with stride 2, beside a pooled shortcut: [B, i, R, R] -> [B, o, R/2, R/2]."""
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, interpolate, layer_norm, leaky_relu, pixel_shuffle
 
-from pipeline.networks.blocks import at_least_float32, channels, resolutions
+from pipeline.networks.blocks import at_least_float32, channels, laid_like, resolutions
 
 GAIN = 2**0.5  # keeps the variance through a leaky ReLU; without it z is drowned by the shifts ten layers on
 STYLE_GAIN = 0.3  # on what the style adds: it reaches every layer at once, so a step in it has to be a small one
@@ -80,8 +80,8 @@ class Generator(nn.Module):
         if self.style is not None:
             style = self.style(torch.cat([layer_norm(f_I, f_I.shape[1:]), z], dim=1))
         x = self.bottom(z if self.modulated else torch.cat([f_I, z], dim=1))
-        x = x.view(-1, *self.bottom_shape)
-        x = self.first(GAIN * leaky_relu(x, 0.2), style)  # from here on it lies in memory as the weights do
+        x = laid_like(self.first.weight, x.view(-1, *self.bottom_shape))
+        x = self.first(GAIN * leaky_relu(x, 0.2), style)
         first, *others = self.pixels
         image = at_least_float32(first(x))
         for narrow, refine, pixels in zip(self.narrow, self.refine, others, strict=True):
