@@ -35,11 +35,19 @@ NOT_ABLATED = {
 SCALED_BY_THE_DEPARTURES = {"train.learning_rate"}
 
 
-def settings(profile: str) -> list[str]:
+BELOW = {"paper_cvaegan": "paper"}  # profile -> the one whose settings stand before its own
+
+
+def own_settings(profile: str) -> list[str]:
     words = (ROOT / "profiles" / profile).read_text(encoding="utf-8").split()
     form = f"profiles/{profile}: every line should be `-S section.key=value`"
     assert words[::2] == ["-S"] * (len(words) // 2), form
     return words[1::2]
+
+
+def settings(profile: str) -> list[str]:
+    below = own_settings(BELOW[profile]) if profile in BELOW else []
+    return [*below, *own_settings(profile)]
 
 
 @pytest.fixture
@@ -72,8 +80,10 @@ def published(schema: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, 
             yield f"{prefix}{key}", said[1]
 
 
-def test_there_are_the_three_that_the_readme_names():
-    assert PROFILES == ["gpu", "paper", "smoke"]
+def test_there_are_those_that_the_readme_names():
+    assert PROFILES == ["gpu", "paper", "paper_cvaegan", "smoke"]
+    named = re.findall(r"^\| `(\w+)` ", (ROOT / "profiles/README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(named) == PROFILES
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -83,7 +93,7 @@ def test_its_settings_make_valid_params(profile, params_of):
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_it_sets_each_key_once(profile):
-    keys = [setting.partition("=")[0] for setting in settings(profile)]
+    keys = [setting.partition("=")[0] for setting in own_settings(profile)]
     assert sorted(keys) == sorted(set(keys))
 
 
@@ -102,6 +112,17 @@ def test_paper_has_every_value_that_the_papers_give(params_of):
 def test_paper_switches_the_further_departures_off(params_of):
     params = dict(flat(params_of("paper").model_dump()))
     assert {key: params[key] for key in FURTHER_DEPARTURES} == FURTHER_DEPARTURES
+
+
+def test_cvaegan_of_the_paper_has_its_code_batch_and_start(params_of):
+    p = params_of("paper_cvaegan")
+    assert (p.model.method, p.model.attribute_dim, p.train.batch_size, p.train.recognisers) == (
+        "cvaegan", 256, 64, "scratch",
+    )  # fmt: skip
+    w = p.losses.cvaegan
+    assert (w.kl, w.reconstruction, w.feature_D, w.feature_C) == (3, 1, 1, 1)
+    assert (w.mean_feature_D, w.mean_feature_C) == (1e-3, 1e-3)
+    assert (p.train.unlabelled, p.data.rendered.unlabelled) == (0, 0)
 
 
 def test_paper_and_gpu_differ_in_the_departures_alone(params_of):

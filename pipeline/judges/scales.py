@@ -35,7 +35,7 @@ def attribute_loss(predicted: Tensor, true: Tensor, dimensions: Sequence[Dimensi
         true: [B, len(dimensions)], each in its own unit.
         dimensions: what they are.
     """
-    columns = iter(predicted.float().unbind(1))
+    columns = iter(predicted.to(torch.promote_types(predicted.dtype, torch.float32)).unbind(1))
     parts = []
     for d, value in zip(dimensions, true.unbind(1), strict=True):
         if d.kind == "binary":

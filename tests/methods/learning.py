@@ -5,6 +5,11 @@ import torch
 
 def gradients(m, L, table):
     """Network -> the gradients that reach its optimizer, a tensor a parameter (zeros where there is none)."""
+    return gradients_of(m, table, lambda: m.update(L, table))
+
+
+def gradients_of(m, names, step):
+    """Likewise, of the networks of these names in a step."""
     m.manual_backward = lambda loss, **kwargs: loss.backward(**kwargs)
     found = {}
 
@@ -14,10 +19,10 @@ def gradients(m, L, table):
                 for p in group["params"]:
                     found[p] = torch.zeros_like(p) if p.grad is None else p.grad.clone()
 
-    made = [Watching(getattr(m, name).parameters(), lr=0.1) for name in table]
+    made = [Watching(getattr(m, name).parameters(), lr=0.1) for name in names]
     m.optimizers = lambda: made
-    m.update(L, table)
-    return {name: [found[p] for p in getattr(m, name).parameters()] for name in table}
+    step()
+    return {name: [found[p] for p in getattr(m, name).parameters()] for name in names}
 
 
 def has_term(m, batch, network, term):

@@ -100,6 +100,12 @@ def checkpoint(folder: Path, stage: str = "train") -> Path | None:
     return next(work_of(folder, stage).glob(f"*/{FILE}"), None)
 
 
+def written(folder: Path) -> int | None:
+    """When the checkpoint that is there was written, in nanoseconds."""
+    file = checkpoint(folder)
+    return file.stat().st_mtime_ns if file else None
+
+
 def wait_for(condition: Callable[[], Any], seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not condition():

@@ -9,13 +9,16 @@ import torch
 
 from tests.conftest import ROOT
 
-# Both methods, as the papers have them and with every departure: the gradients of the first step in float32, and
-# the weights after twenty steps in float64 with the optimizers that training uses.
+# Both methods, as the papers have them and with every departure, f_I and its means known beforehand too, and the
+# recognisers: the gradients of the first step in float32, and the weights after twenty steps in float64 with the
+# optimizers that training uses.
 SCRIPT = """
 import sys, torch
 from torch import distributed
-from tests.methods import test_cvaegan, test_ipgan
-from tests.methods.learning import gradients
+from pipeline.methods import ipgan
+from tests.methods import test_cvaegan, test_ipgan, test_recognition
+from pipeline.methods.recognition import Recognition
+from tests.methods.learning import gradients, gradients_of
 
 rank, world, port, out = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4]
 torch.set_num_threads(1)
@@ -33,18 +36,37 @@ def part(batch, dtype):
 def same(batch):
     return getattr(batch, "same", True)
 
+def known():
+    m, seen = test_ipgan.ours(), test_ipgan.batch()
+    m.known = m.identity(seen.x_s)[0].detach()
+    m.means = ipgan.person_means(m.known, seen.c)
+    return m
+
+class ByPlace:
+    batch = staticmethod(lambda: test_ipgan.batch()._replace(x_s=None, s=torch.arange(4)))
+
+def first_gradients(m, first):
+    if isinstance(m, Recognition):
+        return gradients_of(m, ["network"], lambda: m.training_step(first, 0))
+    return gradients(m, m.terms(first), m.objectives(same(first)))
+
 result = {}
 makers = {"paper": test_ipgan.method, "ours": test_ipgan.ours}
-makers |= {"cvaegan": test_cvaegan.cvae, "frozen": test_cvaegan.frozen}
+makers |= {"cvaegan": test_cvaegan.cvae, "frozen": test_cvaegan.frozen, "known": known}
+makers |= {"recogniser": test_recognition.recognition, "judge": test_recognition.judge}
+tests = {"paper": test_ipgan, "ours": test_ipgan, "known": ByPlace}
+tests |= {"recogniser": test_recognition, "judge": test_recognition}
 for name, make in makers.items():
-    test = test_ipgan if name in ("paper", "ours") else test_cvaegan
+    test = tests.get(name, test_cvaegan)
     torch.manual_seed(0)
     m = make()
     first = part(test.batch(), torch.float32)
-    found = gradients(m, m.terms(first), m.objectives(same(first)))
+    found = first_gradients(m, first)
     result[name, "gradients"] = {n: torch.cat([g.flatten() for g in gs]) for n, gs in found.items()}
     torch.manual_seed(0)
     m = make().double()
+    if name == "known":
+        m.known, m.means = m.known.double(), m.means.double()
     made = m.configure_optimizers()
     m.optimizers = lambda: made
     m.manual_backward = lambda loss, **kwargs: loss.backward(**kwargs)
@@ -80,9 +102,10 @@ def test_two_processes_and_one_take_the_same_steps(tmp_path):
     script = tmp_path / "steps.py"
     script.write_text(SCRIPT)
     one, two = (run(str(script), world, str(tmp_path / f"{world}.pt")) for world in (1, 2))
-    for name in ("paper", "ours", "cvaegan", "frozen"):
+    for name in ("paper", "ours", "known", "cvaegan", "frozen", "recogniser", "judge"):
         for network, gradient in one[f"{name}/gradients"].items():
             off = (two[f"{name}/gradients"][network] - gradient).norm()
             assert off <= 1e-5 * gradient.norm(), (name, network)
+        assert any(gradient.norm() > 0 for gradient in one[f"{name}/gradients"].values()), name
         for key, value in one[f"{name}/weights"].items():
             torch.testing.assert_close(two[f"{name}/weights"][key], value, rtol=0, atol=1e-9)

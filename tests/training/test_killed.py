@@ -1,6 +1,7 @@
 """`python -m pipeline train`, killed with SIGKILL and started again until it is done, ends as if it had not been."""
 
 import random
+import shutil
 import signal
 import time
 
@@ -8,14 +9,20 @@ import pytest
 import torch
 
 from tests.training import projects
-from tests.training.projects import Command, checkpoint, content, wait_for
+from tests.training.projects import BATCH, STEPS, Command, checkpoint, content, wait_for, written
+
+WAYS = {
+    "float32": {"train": {"precision": "32-true"}},
+    "bf16": {"train": {"precision": "bf16-mixed"}},
+    "cvaegan": {"model": {"method": "cvaegan"}, "train": {"precision": "32-true"}},
+}
 
 
-@pytest.fixture(scope="module", params=["32-true", "bf16-mixed"])
+@pytest.fixture(scope="module", params=WAYS)
 def undisturbed(ready, request, tmp_path_factory):
-    """A project that ran through, the state at its last step, and its precision."""
-    folder = projects.copy(ready, tmp_path_factory.mktemp("whole") / "p", {"train": {"precision": request.param}})
-    return folder, last_state(folder), request.param
+    """A project that ran through, the state at its last step, and how it is another one than `ready`."""
+    folder = projects.copy(ready, tmp_path_factory.mktemp("whole") / "p", WAYS[request.param])
+    return folder, last_state(folder), WAYS[request.param]
 
 
 def last_state(folder):
@@ -57,11 +64,6 @@ def killed(folder, times, rng):
         file.with_suffix(".part").write_bytes(file.read_bytes()[: rng.randrange(file.stat().st_size)])
 
 
-def written(folder):
-    file = checkpoint(folder)
-    return file and file.stat().st_mtime_ns
-
-
 @pytest.mark.slow
 def test_killed_twice_it_ends_with_the_same_bytes(undisturbed, tmp_path, ready):
     _compare(undisturbed, tmp_path, ready, times=2, seed=0)
@@ -72,9 +74,36 @@ def test_killed_ten_times_it_ends_with_the_same_bytes(undisturbed, tmp_path, rea
     _compare(undisturbed, tmp_path, ready, times=10, seed=time.time_ns())
 
 
+@pytest.mark.slow
+def test_killed_before_its_first_checkpoint_it_starts_again_and_ends_with_the_same_bytes(undisturbed, tmp_path, ready):
+    whole, _, way = undisturbed
+    folder = projects.copy(ready, tmp_path / "p", way)
+    command = Command(folder, FACET_CHECKPOINT_IMAGES=str(2 * BATCH * STEPS))
+    wait_for(lambda: " images, " in command.said or command.process.poll() is not None)
+    assert command.tell(signal.SIGKILL)[0] == -signal.SIGKILL, command.said
+    assert checkpoint(folder) is None
+    assert Command(folder).end() == 0
+    assert content(folder) == content(whole)
+
+
+@pytest.mark.slow
+def test_killed_while_its_results_get_their_names_it_ends_with_the_same_bytes(undisturbed, tmp_path, ready):
+    whole, _, way = undisturbed
+    folder = projects.copy(ready, tmp_path / "p", way)
+    command = Command(folder, WANDB_MODE="offline")  # which takes its time to finish, behind the last name
+    wait_for(lambda: (folder / "models/train").exists() or command.process.poll() is not None)
+    assert command.tell(signal.SIGKILL)[0] == -signal.SIGKILL, command.said
+    for output in ("models/train", "results/train"):  # as DVC does before it runs the stage again
+        shutil.rmtree(folder / output)
+    command = Command(folder)
+    assert command.end() == 0, command.said
+    assert f"Going on from {BATCH * STEPS} images" in command.said
+    assert content(folder) == content(whole)
+
+
 def _compare(undisturbed, tmp_path, ready, times, seed):
-    whole, state, precision = undisturbed
-    folder = projects.copy(ready, tmp_path / "p", {"train": {"precision": precision}})
+    whole, state, way = undisturbed
+    folder = projects.copy(ready, tmp_path / "p", way)
     killed(folder, times, random.Random(seed))
     assert same(last_state(folder), state), seed
     assert content(folder) == content(whole), seed

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests.training import projects
-from tests.training.projects import BATCH, Command, checkpoint, content, wait_for
+from tests.training.projects import BATCH, Command, checkpoint, content, wait_for, written
 
 pytestmark = pytest.mark.slow
 LONG = {"train": {"images": BATCH * 5000}}
@@ -16,9 +16,9 @@ SECONDS = 30
 
 
 def two(folder):
-    """A command in two processes that has written its first checkpoint, and both of them."""
-    command = Command(folder, FACET_DEVICES="2")
-    wait_for(lambda: checkpoint(folder) or command.process.poll() is not None, 200)
+    """A command in two processes that has written a checkpoint, and both of them."""
+    before, command = written(folder), Command(folder, FACET_DEVICES="2")
+    wait_for(lambda: written(folder) != before or command.process.poll() is not None, 200)
     assert command.process.poll() is None, command.said
     first = psutil.Process(command.process.pid)
     (second,) = [child for child in first.children() if child.cmdline()[-1:] == ["train"]]
@@ -47,6 +47,21 @@ def test_when_the_first_process_is_killed_the_second_ends(ready, tmp_path):
     first.kill()
     command.end()
     end_of([second])
+
+
+def test_killed_and_started_again_two_processes_end_as_if_they_had_not_been(ready, tmp_path):
+    whole, folder = (projects.copy(ready, tmp_path / name) for name in ("whole", "killed"))
+    command = Command(whole, FACET_DEVICES="2")
+    assert command.end() == 0, command.said
+    for victim in range(2):
+        command, *both = two(folder)
+        both[victim].kill()
+        command.end()
+        end_of(both)
+    command = Command(folder, FACET_DEVICES="2")
+    assert command.end() == 0, command.said
+    assert "Going on from" in command.said
+    assert content(folder) == content(whole)
 
 
 def test_when_one_hangs_for_good_a_signal_to_the_other_ends_both(ready, tmp_path):
