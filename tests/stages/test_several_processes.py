@@ -177,7 +177,7 @@ def test_recognisers_learn_on_two_processes_what_they_learn_on_one(pretrained, t
     one, two = (
         [float(value) for row in curve.read_text().splitlines()[1:] for value in row.split(",")] for curve in curves
     )
-    assert two == pytest.approx(one, rel=1e-2)  # bf16; to the last bits: tests/training/test_data_parallel.py
+    assert two == pytest.approx(one, rel=3e-2)  # bf16; to the last bits: tests/training/test_data_parallel.py
 
 
 @pytest.mark.parametrize("stage", ["pretrain", "judge", "train"])
