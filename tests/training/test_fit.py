@@ -128,6 +128,31 @@ fit(Path(sys.argv[1]), Stopped())
     assert (tmp_path / FILE).exists()
 
 
+@pytest.mark.slow
+def test_a_fit_that_is_told_to_stop_before_its_first_step_exits_with_143_too(tmp_path):
+    """While I looks at all images, which may take minutes."""
+    script = """
+import os, signal, sys
+import numpy as np
+from pathlib import Path
+from tests.training.test_fit import Steps, batch, fit
+class Stopped(Steps):
+    places, labels, labelled = True, np.zeros(10**6, int), 10**6
+    def in_order(self, images, at_once):
+        for portion in range(images // at_once):
+            if portion == 2:
+                os.kill(os.getpid(), signal.SIGTERM)
+            assert portion < 4, "it goes on"
+            yield batch().x_a
+fit(Path(sys.argv[1]), Stopped())
+"""
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 143, done.stderr[-2000:]
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / FILE).exists()
+
+
 @pytest.mark.gpu
 def test_a_gpu_is_used_where_there_is_one(tmp_path):
     if not torch.cuda.is_available():
