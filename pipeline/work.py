@@ -79,12 +79,29 @@ def publish(built: Path, final: Path) -> None:
     part = final.with_name(f".{final.name}.part")
     _remove(part)
     try:
-        shutil.move(built, part)  # copies where FACET_WORK is on another disk
+        shutil.move(built, part, copy_function=_copied)  # copies where FACET_WORK is on another disk
+    except _NotCopiedError as error:
+        _remove(part)
+        raise error.why from None
     except BaseException:
         _remove(part)
         raise
     _remove(final)
     os.replace(part, final)
+
+
+class _NotCopiedError(Exception):
+    """One file of a folder; shutil gathers what is an OSError, and keeps of each but its words."""
+
+    def __init__(self, why: OSError) -> None:
+        self.why = why
+
+
+def _copied(built: str, final: str) -> str:
+    try:
+        return shutil.copy2(built, final)
+    except OSError as error:
+        raise _NotCopiedError(error) from None
 
 
 @contextmanager

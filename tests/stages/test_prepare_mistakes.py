@@ -156,7 +156,7 @@ def test_a_file_that_may_not_grow_further(finished: Path) -> None:
 
 
 def test_a_full_disk_of_results_with_the_work_elsewhere(tmp_path: Path) -> None:
-    with disk(tmp_path / "disk", "600k") as place:
+    with disk(tmp_path / "disk", "900k") as place:
         work = {"FACET_WORK": str(tmp_path / "work")}
         folder = project(place / "project")
         code, said = prepare(folder, **work)
@@ -171,6 +171,15 @@ def test_a_full_disk_of_results_with_the_work_elsewhere(tmp_path: Path) -> None:
         json.loads((folder / "results/prepare/metrics.json").read_text())
         assert "no disk space left" in said
         assert str(place) in said
+
+
+def test_a_disk_of_results_that_is_full_before_the_last_shard_is_copied_to_it(tmp_path: Path) -> None:
+    with disk(tmp_path / "disk", "600k") as place:
+        folder = project(place / "project")
+        said = sentence(*prepare(folder, FACET_WORK=str(tmp_path / "work")))
+        assert "no disk space left" in said
+        assert str(place) in said
+        assert [entry.name for entry in (folder / "data").iterdir() if "faces" in entry.name] == []  # nor a part
 
 
 def test_a_place_for_work_that_is_a_file(tmp_path: Path) -> None:
