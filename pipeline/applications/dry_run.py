@@ -41,7 +41,7 @@ class Known(NamedTuple):
 
 
 class Noise(Dataset[Pairs | Sampled]):
-    """Batches of noise in the shapes of real ones; pairs of one person and of two in turn.
+    """Batches of noise in the shapes of real ones, all of the first person; pairs of one person and of two in turn.
 
     Args:
         params: whose shapes.
@@ -51,8 +51,8 @@ class Noise(Dataset[Pairs | Sampled]):
 
     def __init__(self, params: Params, known: Known, batch_size: int) -> None:
         self.method, self.image_size = params.model.method, params.data.image_size
-        self.noise_dim, self.identities, self.batch_size = params.model.attribute_dim, known.identities, batch_size
-        self.labels, self.labelled = np.arange(known.identities), known.identities
+        self.noise_dim, self.batch_size = params.model.attribute_dim, batch_size
+        self.labels, self.labelled = np.zeros(1, np.int64), 1
         self.places = ipgan.remembers(params.train, known.images)
 
     def __len__(self) -> int:
@@ -64,15 +64,15 @@ class Noise(Dataset[Pairs | Sampled]):
         x_s, x_a = (
             (torch.rand(shape, generator=chance) * 2 - 1).to(memory_format=torch.channels_last) for _ in range(2)
         )
-        c, c_a = (torch.randint(self.identities, shape[:1], generator=chance) for _ in range(2))
+        c = c_a = torch.zeros(self.batch_size, dtype=torch.int64)
         noise, prior = torch.randn((2, self.batch_size, self.noise_dim), generator=chance)
         if self.method == "cvaegan":
             return Sampled(x_a, c_a, noise, prior)
         return Pairs(None if self.places else x_s, x_a, c, c_a, noise, step % 2 == 0, torch.zeros_like(c))
 
-    def in_order(self, images: int, _: int) -> Iterator[Tensor]:
-        """One a person, without the time that all would take."""
-        yield torch.zeros(1, 3, self.image_size, self.image_size).expand(images, -1, -1, -1)
+    def in_order(self, *_: int) -> Iterator[Tensor]:
+        """The one image that there is."""
+        yield torch.zeros(1, 3, self.image_size, self.image_size)
 
 
 def dry_run(params: Params) -> str:
