@@ -23,6 +23,7 @@ JUDGE_METRICS = Path("results/judge/metrics.json")
 TRAIN_METRICS = Path("results/train/metrics.json")
 SYNTHESIZE_METRICS = Path("results/synthesize/metrics.json")
 EVALUATE_METRICS = Path("results/evaluate/metrics.json")
+CONTROLS = Path("results/evaluate/controls.json")  # the same metrics of systems whose score is known before
 METRICS = (
     PREPARE_METRICS,
     PRETRAIN_METRICS,

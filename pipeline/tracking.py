@@ -77,21 +77,21 @@ class Run:
     def metrics(
         self,
         path: Path,
-        values: "Mapping[str, float | Tensor]",
+        values: "Mapping[str, float | Tensor | Mapping[str, float]]",
         not_measured: Mapping[str, str] | None = None,
     ) -> None:
         """The stage's results: DVC's metrics file, and the same keys in the summary of the W&B run.
 
         Args:
             path: the metrics file.
-            values: name -> number.
+            values: name -> number, or a number with its interval: value, low, high, n.
             not_measured: name -> why there is no number.
 
         Raises:
             ValueError: a number is NaN or infinite, or a name is both measured and not measured.
         """
-        plain: dict[str, Any] = {key: float(value) for key, value in values.items()}
-        if bad := {key: value for key, value in plain.items() if not math.isfinite(value)}:
+        plain = _plain(values)
+        if bad := {key: value for key, value in plain.items() if not _finite(value)}:
             raise ValueError(f"{path}: not finite: {bad}")
         if both := sorted(plain.keys() & (not_measured or {}).keys() | plain.keys() & {"not_measured"}):
             raise ValueError(f"{path}: measured and not measured: {both}")
@@ -135,6 +135,29 @@ class Run:
 
         self._send(send)
 
+    def systems(self, path: Path, scores: Mapping[str, Mapping[str, Any]]) -> None:
+        """What several systems score by the same metrics: a file, and under STAGE/NAME a table for the dashboard.
+
+        Args:
+            path: the file.
+            scores: system -> what `metrics` would be given of it.
+        """
+        if not self._writes:
+            return
+        plain = {system: _plain(values) for system, values in scores.items()}
+        _write(path, json.dumps(plain, indent=2, sort_keys=True))
+
+        def send(wandb_run: "wandb.Run") -> None:
+            import wandb
+
+            keys = sorted({key for values in plain.values() for key in values})
+            rows = [[system, *(_number(values.get(key)) for key in keys)] for system, values in plain.items()]
+            name = f"{path.parent.name}/{path.stem}"
+            wandb_run.log({name: wandb.Table(["system", *keys], rows), "images": self._images})
+
+        if plain:
+            self._send(send)
+
     def reference(self, name: str, folder: Path, metadata: Mapping[str, Any]) -> None:
         """A folder as an artifact that says where it lies and what is in it; its bytes stay where they are."""
 
@@ -174,6 +197,20 @@ class Run:
             if not self._reported:
                 _log.warning("W&B misses some of this run, which goes on: %s", _first_line(error))
             self._reported = True
+
+
+def _plain(values: "Mapping[str, float | Tensor | Mapping[str, float]]") -> dict[str, Any]:
+    """As JSON has it."""
+    return {k: dict(_plain(v)) if isinstance(v, Mapping) else float(v) for k, v in values.items()}
+
+
+def _finite(value: float | Mapping[str, float]) -> bool:
+    return all(map(_finite, value.values())) if isinstance(value, Mapping) else math.isfinite(value)
+
+
+def _number(value: Any) -> float | None:
+    """A number without its interval."""
+    return value["value"] if isinstance(value, Mapping) else value
 
 
 def _write(path: Path, text: str) -> None:

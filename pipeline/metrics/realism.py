@@ -46,6 +46,16 @@ def frechet_distance(a: Gaussian, b: Gaussian) -> Tensor:
     return distance.clamp(min=0)
 
 
+def warn_of_few(fakes: int, reals: int, dim: int) -> None:
+    """Warn where there are fewer than two images a dimension: much of a Fréchet distance then is bias."""
+    if min(fakes, reals) < 2 * dim:
+        warnings.warn(
+            f"{fakes} synthesized and {reals} real images are few for {dim} dimensions: "
+            "compare this Fréchet distance only with others of the same numbers",
+            stacklevel=2,
+        )
+
+
 class FrechetDistance(Metric):
     """`frechet_distance` between real and synthesized images, from batches of their features.
 
@@ -77,13 +87,8 @@ class FrechetDistance(Metric):
         self.count[int(real)] += len(x)
 
     def compute(self) -> Tensor:
-        if self.count.min() < 2 * self.dim:
-            fakes, reals = self.count.tolist()
-            warnings.warn(
-                f"{fakes} synthesized and {reals} real images are few for {self.dim} dimensions: "
-                "compare this Fréchet distance only with others of the same numbers",
-                stacklevel=2,
-            )
+        fakes, reals = self.count.tolist()
+        warn_of_few(fakes, reals, self.dim)
         return frechet_distance(self._gaussian(0), self._gaussian(1))
 
     def _gaussian(self, row: int) -> Gaussian:

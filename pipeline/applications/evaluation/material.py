@@ -1,0 +1,124 @@
+"""All that is compared, looked at once: the judge's word on real photographs and on what each system answers."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import cosine_similarity
+
+from pipeline.applications.evaluation.systems import Asked, controls
+from pipeline.applications.judging import Court
+from pipeline.datasets.protocol import Protocol
+from pipeline.datasets.shards import Faces
+from pipeline.datasets.true_answers import true_recombinations
+from pipeline.judges.verdict import Verdict, joined
+from pipeline.metrics.realism import INCEPTION_DIM, FrechetDistance, inception
+from pipeline.metrics.truth import psnr, ssim
+from pipeline.training.devices import device
+from pipeline.training.spread import chunks, spread
+
+Column = dict[str, np.ndarray]  # name -> one number an output
+MODEL = "model"  # among the systems; the others are controls
+REAL = "real"
+
+
+class Look(NamedTuple):
+    """What is seen in images, a row an image."""
+
+    said: Verdict  # the judge
+    truth: Column  # how near each is to the true recombination; empty where nobody knows it
+    inception: Tensor | None = None  # float32 [B, 2048]
+
+
+class Material(NamedTuple):
+    asked: Asked
+    real: Verdict  # the judge, of the photographs `asked.people.rows`
+    answers: dict[str, Look]  # by system, MODEL first
+    fid: FrechetDistance | None  # between Inception's features of the model's answers and of photographs
+
+    @property
+    def people(self) -> Protocol:
+        return self.asked.people
+
+    def persons(self, rows: np.ndarray) -> Tensor:
+        """Numbers of the people that these rows of `faces` show, int64."""
+        number = {name: i for i, name in enumerate(self.people.names)}
+        names = self.asked.faces.column("identity")
+        return torch.tensor([number[names[row]] for row in rows])
+
+
+def gather(
+    court: Court, faces: Faces, people: Protocol, synthesized: Faces, inception_weights: Path | None
+) -> Material:
+    """Look at every image once, with all processes; the first alone returns."""
+    asked = asked_of(faces, people, synthesized)
+    systems = controls(asked)
+    outputs, real = chunks(np.arange(len(synthesized))), chunks(people.rows)
+    features = inception(inception_weights, device()) if inception_weights else None
+    fid = FrechetDistance(INCEPTION_DIM) if inception_weights else None
+
+    def seen(images: np.ndarray) -> Look:
+        return Look(court.judge(images), {}, features(_tensor(images)).cpu() if features else None)
+
+    def look(part: int) -> dict[str, Look]:
+        if part >= len(outputs):
+            return {REAL: seen(faces.images(real[part - len(outputs)]))}
+        pairs = asked.part(outputs[part])
+        true = _truth(pairs)
+        images = {name: control(pairs, true) for name, control in systems.items()}
+        looks = {MODEL: seen(synthesized.images(outputs[part]))}
+        looks |= {name: Look(court.judge(made), {}) for name, made in images.items()}
+        if not len(true):
+            return looks
+        images[MODEL] = synthesized.images(outputs[part])
+        wanted = looks["truth"].said
+        return {name: o._replace(truth=nearness(images[name], true, o.said, wanted)) for name, o in looks.items()}
+
+    parts = []
+    for looks in spread(look, len(outputs) + len(real)):
+        for name, here in looks.items():
+            if fid is not None and here.inception is not None:
+                fid.update(here.inception, real=name == REAL)
+                looks[name] = here._replace(inception=None)  # not kept: 8 KB an image
+        parts.append(looks)
+    answers = {name: _together([looks[name] for looks in parts[: len(outputs)]]) for name in (MODEL, *systems)}
+    return Material(asked, _together([looks[REAL] for looks in parts[len(outputs) :]]).said, answers, fid)
+
+
+def _truth(asked: Asked) -> np.ndarray:
+    """The true recombinations, uint8 [B, S, S, 3]; [0] where nobody knows them."""
+    if not asked.truth_known:
+        return np.zeros(0, np.uint8)
+    return true_recombinations(asked.faces, asked.subject_rows, asked.sample_rows)
+
+
+def asked_of(faces: Faces, people: Protocol, synthesized: Faces) -> Asked:
+    """For which pairs these faces were made."""
+    row_of = {key: row for row, key in enumerate(faces.column("key"))}
+    every = np.arange(len(synthesized))
+    subject = np.array([row_of[key] for key in synthesized.column("subject_key")])
+    samples = synthesized.column("sample_key") if synthesized.has("sample_key", every) else ()
+    return Asked(faces, people, subject, np.array([row_of[key] for key in samples], np.int64))
+
+
+def nearness(images: np.ndarray, true: np.ndarray, said: Verdict, said_of_truth: Verdict) -> Column:
+    """How near images, uint8 [B, S, S, 3], are to the true recombinations: in pixels, and in the judge's eyes."""
+    given, wanted = _tensor(images), _tensor(true)
+    likeness = cosine_similarity(torch.from_numpy(said.features), torch.from_numpy(said_of_truth.features))
+    return {
+        "truth/psnr": psnr(given, wanted).numpy(),
+        "truth/ssim": ssim(given, wanted).numpy(),
+        "truth/feature_distance": (1 - likeness).numpy(),
+    }
+
+
+def _together(looks: list[Look]) -> Look:
+    truth = {name: np.concatenate([look.truth[name] for look in looks]) for name in looks[0].truth}
+    return Look(joined([look.said for look in looks]), truth)
+
+
+def _tensor(images: np.ndarray) -> Tensor:
+    """uint8 [B, S, S, 3] => uint8 [B, 3, S, S]."""
+    return torch.from_numpy(images).permute(0, 3, 1, 2)

@@ -1,0 +1,91 @@
+"""What the evaluation leaves: the table of cases, the picture of true answers, and what was not measured."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from pipeline.applications.evaluation.material import MODEL, Column, Material
+from pipeline.applications.evaluation.scores import FALSE_ACCEPT_RATES
+from pipeline.applications.evaluation.systems import Asked
+from pipeline.datasets import heads
+from pipeline.datasets.contact_sheet import tiled
+from pipeline.datasets.protocol import Protocol, grid
+from pipeline.datasets.shards import Faces
+from pipeline.datasets.true_answers import true_recombinations
+from pipeline.metrics.intervals import Estimate
+from pipeline.metrics.neighbours import Prdc
+from pipeline.params import Synthesize
+
+PLAIN = ("sample", "subject", "mean_face", "nearest_training_image")  # answers that anyone could give
+
+
+def trivial(scores: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """`truth/NAME_ANSWER`: how near to the truth one comes without doing anything, from the controls' scores."""
+    named = {answer: scores.get(answer, scores.get(f"copy_{answer}", {})) for answer in PLAIN}
+    return {
+        f"{key}_{answer}": value
+        for answer, values in named.items()
+        for key, value in values.items()
+        if key.startswith("truth/")
+    }
+
+
+def counts(m: Material) -> dict[str, float]:
+    """What stands once: the images behind the distances between sets, and FID where Inception looked."""
+    values = {"realism/images": float(len(m.asked.subject_rows)), "realism/images_real": float(len(m.real.found))}
+    return values | ({"realism/fid": float(m.fid.compute())} if m.fid is not None else {})
+
+
+def true_grid(faces: Faces, people: Protocol, synthesize: Synthesize) -> np.ndarray | None:
+    """The picture that `synthesize` makes, with the true answers in it; None where nobody knows them."""
+    subjects, samples = grid(people, synthesize.grid_subjects, synthesize.grid_samples)
+    if not Asked(faces, people, subjects, samples).truth_known:
+        return None
+    rows = [[np.full_like(faces.image(0), 255), *faces.images(samples)]]
+    for s in subjects:
+        rows.append([faces.image(s), *true_recombinations(faces, np.repeat(s, len(samples)), samples)])
+    return tiled(rows)
+
+
+def written(values: Mapping[str, float | Estimate]) -> dict[str, Any]:
+    """As it stands in metrics files: a number, or a mapping with its interval where that is known."""
+    return {name: _written(value) for name, value in values.items()}
+
+
+def _written(value: float | Estimate) -> Any:
+    if not isinstance(value, Estimate):
+        return float(value)
+    return value._asdict() if math.isfinite(value.low) else value.value
+
+
+def not_measured(values: Mapping[str, Any]) -> dict[str, str]:
+    """What the protocol names and `values` lacks, and why."""
+    estimates = [f"attributes/{d.name}_error" for d in heads.ATTRIBUTES]
+    swaps = ["identity/top1", "identity/top1_sample"]
+    truths = [f"truth/{name}" for name in ("psnr", "ssim", "feature_distance")]
+    truths += [f"truth/psnr_{answer}" for answer in PLAIN]
+    reasons = {"realism/fid": "evaluate.inception is off: `python -m pipeline fetch inception`, then set it to on"}
+    around = "balls around images take more than 5 images of half the people"
+    reasons |= dict.fromkeys([f"realism/{name}" for name in Prdc._fields], around)
+    if "closed_set/top1" in values:
+        unasked = "CVAE-GAN makes the people it was trained on, by number: it is given no subject and no sample"
+        reasons |= dict.fromkeys([*swaps, *estimates, *truths], unasked)
+    else:
+        few = "too few real photographs to find such a threshold with"
+        reasons |= dict.fromkeys([f"identity/tar_at_far_{rate}" for rate in FALSE_ACCEPT_RATES], few)
+        reasons |= dict.fromkeys(estimates, "no published network here estimates it on photographs")
+        reasons |= dict.fromkeys(truths, "photographs have no true recombination to compare with")
+        reasons["closed_set/top1"] = "IP-GAN is asked for people that it was not trained on"
+    return {name: reason for name, reason in reasons.items() if name not in values}
+
+
+def cases(m: Material, columns: Column) -> list[dict[str, Any]]:
+    """One row an output of the model: who, and what each metric says of it."""
+    names, asked = m.asked.faces.column("identity"), m.asked
+    shown: dict[str, Any] = {"subject": names[asked.subject_rows], "found": m.answers[MODEL].said.found.tolist()}
+    if len(asked.sample_rows):
+        shown["sample"] = names[asked.sample_rows]
+    shown |= {name: column.tolist() for name, column in columns.items()}
+    return [dict(zip(shown, row, strict=True)) for row in zip(*shown.values(), strict=True)]

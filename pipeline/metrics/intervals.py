@@ -1,0 +1,124 @@
+"""How sure a number is: 95 % intervals over people, because pictures of one person are no independent draws.
+
+* Of means over pairs of a subject and a sample: both kinds of people are drawn again with replacement, each on its own.
+  This is the two-way, or pigeonhole, bootstrap (Owen 2007, arXiv:0712.1111).
+* Of means over people's pictures: people are drawn again with replacement.
+* Of distances between sets: random halves of the people without replacement, because copies would bias a distance.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+RESAMPLES = 1000
+HALVES = 20
+LEVEL = 0.95
+NORMAL = 1.96  # half the width of a 95 % interval, in standard deviations
+
+
+class Estimate(NamedTuple):
+    """A number with its 95 % interval and the count of images (or pairs) behind it."""
+
+    value: float
+    low: float  # NaN, like `high`, where there are too few to tell
+    high: float
+    n: int
+
+
+class Resamples(NamedTuple):
+    """How often each row counts in each resample; the same for all that is compared, so that differences can be had."""
+
+    weights: Tensor  # float64 [RESAMPLES, B]
+
+
+def resamples(*people: Tensor, seed: int = 0, count: int = RESAMPLES) -> Resamples:
+    """Rows drawn again by their people.
+
+    Args:
+        *people: int64 [B] each; subjects and samples, or only whose picture each row is.
+        seed: another seed is another draw.
+        count: of resamples.
+    """
+    if not people or len({tuple(p.shape) for p in people}) != 1 or people[0].ndim != 1:
+        raise ValueError(f"people should be [B] each, alike: {[tuple(p.shape) for p in people]}")
+    generator = torch.Generator().manual_seed(seed)
+    weights = torch.ones(count, len(people[0]), dtype=torch.float64)
+    for labels in people:
+        known, place = labels.unique(return_inverse=True)
+        drawn = torch.randint(len(known), (count, len(known)), generator=generator)
+        times = torch.zeros(count, len(known), dtype=torch.float64)
+        times.scatter_add_(1, drawn, torch.ones_like(drawn, dtype=torch.float64))
+        weights *= times[:, place]
+    return Resamples(weights)
+
+
+def mean(column: Tensor, over: Resamples, groups: Tensor | None = None, counted: Tensor | None = None) -> Estimate:
+    """The mean of a column, [B].
+
+    Args:
+        column: a number a row.
+        over: the resamples of these rows.
+        groups: int64 [B]: the mean over groups of their means, so that each counts the same, however rare (the error
+            of a yes/no attribute: 1 - balanced accuracy).
+        counted: bool [B]; all, if left out.
+
+    Raises:
+        ValueError: shapes differ, a counted number is not finite, or nothing is counted.
+    """
+    counted = torch.ones(len(column), dtype=torch.bool) if counted is None else counted
+    groups = torch.zeros(len(column), dtype=torch.int64) if groups is None else groups
+    if not column.shape == groups.shape == counted.shape == over.weights.shape[1:]:
+        raise ValueError(f"rows differ: {[tuple(x.shape) for x in (column, groups, counted, over.weights)]}")
+    x = column.double()[counted]
+    if not len(x) or not x.isfinite().all():
+        raise ValueError("nothing is counted" if not len(x) else "a counted number is not finite")
+    once = torch.ones(1, len(x), dtype=torch.float64)
+    value = _grouped(x, once, groups[counted])
+    drawn = _grouped(x, over.weights[:, counted], groups[counted])
+    drawn = drawn[drawn.isfinite()]  # a draw may hold none of those counted
+    low, high = drawn.quantile(torch.tensor([(1 - LEVEL) / 2, (1 + LEVEL) / 2], dtype=torch.float64)).tolist()
+    return Estimate(value.item(), low, high, len(x))
+
+
+def _grouped(x: Tensor, weights: Tensor, groups: Tensor) -> Tensor:
+    """Mean over groups of weighted means, [R]; NaN where a draw has no row."""
+    means = []
+    for group in groups.unique():
+        own = groups == group
+        means.append((weights[:, own] @ x[own]) / weights[:, own].sum(1))
+    return torch.stack(means).nanmean(0)
+
+
+def by_halves(
+    statistics: Callable[[Tensor], Mapping[str, float]], people: int, n: int, seed: int = 0
+) -> dict[str, Estimate]:
+    """Distances between sets, their standard deviation from what halves of the people say of them.
+
+    With halves, the variance over subsets is that of the whole (the delete-half jackknife, Shao and Wu 1989). Halves
+    are fewer images, which raises a Fréchet distance, so the interval lies around the value of the whole.
+
+    Args:
+        statistics: bool [people], which of them count => name -> distance; NaN where there are too few.
+        people: how many.
+        n: of images.
+        seed: another seed is other halves.
+
+    Raises:
+        ValueError: two people are needed.
+    """
+    if people < 2:
+        raise ValueError(f"halves take at least 2 people, got {people}")
+    generator = torch.Generator().manual_seed(seed)
+    values = statistics(torch.ones(people, dtype=torch.bool))
+    drawn = []
+    for _ in range(HALVES):
+        chosen = torch.zeros(people, dtype=torch.bool)
+        chosen[torch.randperm(people, generator=generator)[: people // 2]] = True
+        drawn.append(list(statistics(chosen).values()))
+    reach = NORMAL * torch.tensor(drawn, dtype=torch.float64).std(0)
+    return {
+        name: Estimate(value, value - r, value + r, n)
+        for (name, value), r in zip(values.items(), reach.tolist(), strict=True)
+    }
