@@ -85,7 +85,7 @@ def table(wanted: dict[str, list[str]], done: dict[str, dict[str, object]]) -> l
     for name, settings in wanted.items():
         own = ", ".join(f"`{setting}`" for setting in settings if setting not in common)
         found = done.get(name, {})
-        figures = [found.get(metric) for metric in FIGURES]
+        figures = [found.get(f"{metric}.value", found.get(metric)) for metric in FIGURES]
         cells = ["" if not isinstance(value, int | float) else f"{value:.3g}" for value in figures]
         lines.append(f"| {name} | {own} | {' | '.join(cells)} | {speed(name) if name in done else ''} |")
     return lines

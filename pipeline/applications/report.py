@@ -21,31 +21,65 @@ SWAP = {  # likeness of x' by the recogniser that trains G -> to whom
     "val/own_unrelated": "anyone else",
 }
 IDENTITY = {  # key -> what it says
-    "identity/top1": "taken for the subject",
-    "identity/top1_real": "real images of the same people: the ceiling",
+    "identity/top1": "taken for the subject: the nearest of all people",
+    "identity/top5": "the subject is among the five nearest",
     "identity/top1_sample": "taken for the sample's person: nothing was swapped",
+    "identity/tar_at_far_1e-2": "accepted as the subject at a threshold that one in a hundred strangers passes",
+    "identity/tar_at_far_1e-3": "likewise, one in a thousand",
+    "identity/eer": "as many refused as strangers accepted: 0.5 is chance, less is better",
     "identity/cosine_subject": "likeness to the subject",
     "identity/cosine_sample": "likeness to the sample's person",
     "identity/cosine_unrelated": "likeness to anybody else: where nothing begins",
 }
+CEILINGS = {"identity/cosine_subject": "identity/cosine_real"}  # of the others: the key with _real
 OTHERS = {
     "truth/psnr": "dB, to the true recombination, pixel by pixel; more is better",
-    "truth/psnr_sample": "the same of the sample itself: nothing was done",
-    "truth/psnr_mean_face": "and of the mean of all photographs, the best answer that is the same for all",
     "truth/ssim": "structural similarity to it; 1 is identical",
+    "truth/feature_distance": "1 - likeness to it in the judge's eyes",
     "realism/fd_judge": "Fréchet distance of the judge's features to real images; less is better",
-    "realism/images": "synthesized images behind these distances, which fall as it grows",
+    "realism/kd_judge": "kernel distance of the same, without bias; 0 is none",
+    "realism/precision": "synthesized images among the real ones",
+    "realism/recall": "real images among the synthesized ones",
+    "realism/density": "how deep among them; 1 is as the real ones",
+    "realism/coverage": "real images with a synthesized one near by",
+    "realism/images": "synthesized images behind these distances; Fréchet distances fall as it grows",
     "realism/images_real": "real images behind them",
-    "realism/fid": "the same of Inception's features, which is FID",
+    "realism/fid": "Fréchet distance of Inception's features, which is FID",
+}
+SYSTEMS = {  # whose scores are known before -> what they do
+    "model": "the model",
+    "truth": "the true answer, rendered",
+    "truth_blurred": "the true answer, blurred a little",
+    "truth_of_another": "the true answer for somebody else",
+    "another_photograph": "another photograph of the subject",
+    "copy_subject": "the subject's photograph given back",
+    "copy_sample": "the sample given back",
+    "nearest_training_image": "the training image nearest to the truth",
+    "mean_face": "the mean face, whatever is asked",
+}
+HEADINGS = {  # columns of the table of systems
+    "identity/top1": "subject",
+    "identity/top1_sample": "sample",
+    "identity/tar_at_far_1e-3": "accepted",
+    "attributes/yaw_error": "yaw error",
+    "truth/psnr": "PSNR",
+    "truth/ssim": "SSIM",
+    "realism/fd_judge": "Fréchet",
+    "realism/precision": "precision",
+    "realism/coverage": "coverage",
 }
 
 
 class Bar(NamedTuple):
-    name: str
+    key: str
     says: str
     value: float | None  # None: not measured
     share: float  # of the bar's length, in [0, 1]
-    mark: float | None = None  # likewise; what the bar has to be compared with
+    ceiling: float | None = None  # what real images reach, as the value
+
+    @property
+    def name(self) -> str:
+        return self.key.removeprefix("identity/")
 
 
 READABLE = 0.3  # of the error of a random other face
@@ -80,6 +114,7 @@ def build(
     environment: Mapping[str, str],
     validation: Path | None = None,
     grids: Sequence[Path] = (),
+    controls: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> str:
     """The page, as HTML.
 
@@ -92,8 +127,10 @@ def build(
         environment: name -> value; versions and machine.
         validation: CSV file like `curves`, of what was measured during the training.
         grids: pictures made during the training, named by the images seen.
+        controls: system -> its metrics, of systems whose scores are known before.
     """
-    results = metrics.get("evaluate", {})
+    measured = metrics.get("evaluate", {})
+    results = numbers(measured)
     template = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -109,7 +146,10 @@ def build(
         identity=identity_bars(results),
         attributes=attribute_rows(results, metrics.get("judge", {})),
         others=other_bars(results),
-        not_measured=by_reason(results.get("not_measured", {})),
+        ranges=ranges(measured),
+        systems=system_rows(measured, controls or {}),
+        headings=list(HEADINGS.values()),
+        not_measured=by_reason(measured.get("not_measured", {})),
         pictures=[picture(caption, path) for caption, path in pictures.items()],
         curves={name: panels(path) for name, path in curves.items()},
         swap=together(validation, SWAP) if validation else None,
@@ -122,25 +162,57 @@ def build(
     )
 
 
-def identity_bars(results: Mapping[str, Any]) -> list[Bar]:
-    """One for each identity metric, on the scale from 0 to 1; the ceiling is a mark on the first."""
-    ceiling = results.get("identity/top1_real")
+def numbers(measured: Mapping[str, Any]) -> dict[str, float]:
+    """Of each metric the number, without its interval."""
+    values = {name: value for name, value in measured.items() if name != "not_measured"}
+    return {name: value["value"] if isinstance(value, Mapping) else value for name, value in values.items()}
+
+
+def ranges(measured: Mapping[str, Any]) -> dict[str, str]:
+    """Of each metric that has one, its interval."""
+    wide = {name: value for name, value in measured.items() if isinstance(value, Mapping) and "low" in value}
+    return {name: f"{number(value['low'])} to {number(value['high'])}" for name, value in wide.items()}
+
+
+class SystemRow(NamedTuple):
+    name: str
+    says: str
+    cells: list[tuple[float, str] | None]  # number and interval, in the order of HEADINGS; None: not measured
+
+
+def system_rows(measured: Mapping[str, Any], controls: Mapping[str, Mapping[str, Any]]) -> list[SystemRow]:
+    """The model and the controls, in the order of SYSTEMS; nothing where there is no control."""
+    rows = []
+    for name, values in ({"model": measured} | dict(controls)).items():
+        plain, wide = numbers(values), ranges(values)
+        cells = [(plain[key], wide.get(key, "")) if key in plain else None for key in HEADINGS]
+        rows.append(SystemRow(name, SYSTEMS.get(name, ""), cells))
+    order = list(SYSTEMS)
+    rows.sort(key=lambda row: order.index(row.name) if row.name in order else len(order))
+    return rows if controls else []
+
+
+def identity_bars(results: Mapping[str, float]) -> list[Bar]:
+    """One for each identity metric, on the scale from 0 to 1, beside what real images reach."""
     return [
         Bar(
-            name.removeprefix("identity/"),
+            name,
             says,
             value := results.get(name),
             min(max(value or 0, 0), 1),
-            ceiling if name == "identity/top1" else None,
+            results.get(CEILINGS.get(name, f"{name}_real")),
         )
         for name, says in IDENTITY.items()
     ]
 
 
-def other_bars(results: Mapping[str, Any]) -> list[Bar]:
+def other_bars(results: Mapping[str, float]) -> list[Bar]:
     """What is neither identity nor attribute: those with a word of explanation first, new ones by their names."""
-    known = {*IDENTITY, *OTHERS, "not_measured"}
-    new = {name: "" for name in results if name not in known and not name.startswith("attributes/")}
+    new = {
+        name: ""
+        for name in results
+        if name not in OTHERS and not name.startswith(("attributes/", "identity/", "truth/"))
+    }
     return [Bar(name, says, results.get(name), 0) for name, says in (OTHERS | new).items()]
 
 

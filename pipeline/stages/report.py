@@ -21,6 +21,7 @@ def run(
     names = ("data", "model", "pretrain", "judge", "losses", "train", "synthesize", "evaluate")
     params = {name: section.model_dump() for name, section in zip(names, sections, strict=True)}
     metrics = {file.parent.name: json.loads(file.read_text()) for file in paths.METRICS}
+    controls = json.loads(paths.CONTROLS.read_text())
     curves = {file.parent.parent.name: file for file in paths.CURVES if file.exists()}
 
     with tracking.run("report", *sections) as track, work.building("report", *sections) as w:
@@ -28,9 +29,8 @@ def run(
         if paths.TRUE_GRID.exists():
             pictures["The same, rendered: the true answers"] = paths.TRUE_GRID
         grids = list(paths.TRAIN_GRIDS.glob("*.png"))
-        page = build(
-            "Facet", params, metrics, curves, pictures, provenance.environment(), paths.VALIDATION_CURVE, grids
-        )
+        environment, validation = provenance.environment(), paths.VALIDATION_CURVE
+        page = build("Facet", params, metrics, curves, pictures, environment, validation, grids, controls)
         (w / "index.html").write_text(page, encoding="utf-8")
 
         track.picture("report/grid", paths.GRID)

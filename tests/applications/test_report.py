@@ -16,10 +16,13 @@ PARAMS = {
     "train": {"images": 480_000, "batch_size": 48},
 }
 ENVIRONMENT = {"git": "main@1a2b3c4", "processor": "Abacus 9000", "torch": "2.13.0", "accelerator": "none"}
+REST = ("identity/top5", "identity/tar_at_far_1e-2", "identity/tar_at_far_1e-3", "identity/eer")
+REST += ("truth/feature_distance", *(f"realism/{name}" for name in ("kd_judge", "precision", "recall")))
 METRICS = {
     "prepare": {"prepare/images": 14400.0, "prepare/rejects": 3.0, "prepare/rejects/no_face": 3.0},
     "judge": {"judge/top1_val": 0.95, "judge/yaw_error": 4.0},
-    "evaluate": {
+    "evaluate": dict.fromkeys((*REST, "realism/density", "realism/coverage"), 0.5)
+    | {
         "attributes/background_brightness_error": 0.33,
         "attributes/background_brightness_error_unrelated": 0.30,
         "attributes/yaw_error": 8.0,
@@ -27,8 +30,8 @@ METRICS = {
         "identity/cosine_sample": 0.08,
         "identity/cosine_subject": 0.61,
         "identity/cosine_unrelated": -0.02,
-        "identity/top1": 0.8333,
-        "identity/top1_real": 0.94,
+        "identity/top1": {"value": 0.8333, "low": 0.7901, "high": 0.8712, "n": 768},
+        "identity/top1_real": {"value": 0.94, "low": 0.92, "high": 0.96, "n": 528},
         "identity/top1_sample": 0.0208,
         "not_measured": {"realism/fid": ["evaluate.inception is off"]},
         "realism/fd_judge": 88.31,
@@ -82,6 +85,20 @@ def test_the_page_begins_with_the_result_in_a_sentence(make):
     assert "Of a hundred synthesized faces of people never seen in training, 83 are taken for the subject" in page
     assert "Of a hundred real images of the same people, 94 are." in page
     assert "0.886 of what real images reach, 0.940" in page
+
+
+def test_a_number_stands_with_its_interval(make):
+    assert "0.833 0.790 to 0.871" in text(make())
+
+
+def test_the_model_stands_among_systems_whose_scores_are_known(make):
+    controls = {"copy_sample": {"identity/top1": 0.0031, "identity/top1_sample": 0.9712}, "of_tomorrow": {}}
+    page = make(controls=controls)
+    rows = [text(row) for row in re.findall(r"<tr.*?</tr>", page.partition("<h2>Controls</h2>")[2], flags=re.DOTALL)]
+    assert rows[1].startswith("the model 0.833 0.790 to 0.871 0.021")
+    assert rows[2].startswith("the sample given back 0.003 0.971 –")
+    assert rows[3].startswith("of_tomorrow – –")
+    assert "Controls" not in text(make())
 
 
 @pytest.mark.parametrize("value", ["0.833", "0.021", "0.610", "-0.020", "21.4", "0.748", "88.3", "0.250", "1.10"])
@@ -159,8 +176,9 @@ def test_what_the_judge_cannot_read_comes_last_and_is_said_to_be_unreadable():
 
 
 def test_a_bar_is_as_long_as_its_number_and_a_negative_one_has_no_length():
-    bars = {bar.name: bar for bar in report.identity_bars(METRICS["evaluate"])}
-    assert (bars["top1"].share, bars["top1"].mark) == (0.8333, 0.94)
+    bars = {bar.name: bar for bar in report.identity_bars(report.numbers(METRICS["evaluate"]))}
+    assert (bars["top1"].share, bars["top1"].ceiling) == (0.8333, 0.94)
+    assert bars["cosine_subject"].ceiling is None
     assert (bars["cosine_unrelated"].share, bars["cosine_unrelated"].value) == (0, -0.02)
 
 

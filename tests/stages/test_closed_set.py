@@ -40,13 +40,14 @@ def test_every_training_person_is_made_and_searched_among_all_of_them(done):
     made = Faces(done / "results/synthesize/faces")
     values = json.loads((done / "results/evaluate/metrics.json").read_text())
     assert sorted(made.column("subject")) == sorted(2 * [f"rendered/train{i:05d}" for i in range(5)])
-    assert 0 <= values["closed_set/top1"] <= 1
-    assert 0 <= values["closed_set/top1_real"] <= 1
+    for name in ("closed_set/top1", "closed_set/top1_real"):
+        assert 0 <= values[name]["low"] <= values[name]["value"] <= values[name]["high"] <= 1
     assert values["realism/images"] == 10
     assert values["realism/images_real"] == 20
-    assert values["realism/fd_judge"] > 0
+    assert values["realism/fd_judge"]["value"] > 0
+    assert json.loads((done / "results/evaluate/controls.json").read_text()) == {}
     cases = pq.read_table(done / "results/evaluate/cases/cases.parquet").to_pylist()
-    assert sum(case["closed_set/top1"] for case in cases) == pytest.approx(10 * values["closed_set/top1"])
+    assert sum(case["closed_set/top1"] for case in cases) == pytest.approx(10 * values["closed_set/top1"]["value"])
 
 
 def test_what_is_not_defined_for_it_is_named_with_the_reason(done):

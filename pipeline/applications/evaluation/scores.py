@@ -4,6 +4,7 @@ Every score of a system is a dict of `Estimate`s, and the columns behind it: a n
 """
 
 import math
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -76,55 +77,70 @@ def classes(b: Bench, answers: Look) -> tuple[Estimates, Column]:
     return values | realism(b, answers), {"closed_set/top1": hits.numpy().astype(np.float32)}
 
 
-def identity(b: Bench, answers: Look) -> tuple[Estimates, Column]:
-    """`identity/*`: is it the subject, by nearest neighbour among real photographs and by a calibrated threshold."""
-    features, _, found = _seen(answers.said, b.subject)
-    scores = verification.scores(features, found, b.among)
-    own, other = (torch.searchsorted(b.among.people, people) for people in (b.subject, b.sample))
-    columns = {
-        name: values.double()
-        for name, values in retrieve(features, b.subject, b.sample, found, b.among)._asdict().items()
-    }
-    columns["top5"] = verification.among_nearest(scores, own, NEAREST).double()
+class Compared(NamedTuple):
+    """Faces beside everyone in the gallery."""
 
-    real = verification.scores(*_seen(b.probes, b.person)[::2], b.among)
-    own_real = torch.searchsorted(b.among.people, b.person)
-    columns_real = {
-        "top1_real": found_first(*_seen(b.probes, b.person), b.among).double(),
-        "top5_real": verification.among_nearest(real, own_real, NEAREST).double(),
-        "cosine_real": verification.of(real, own_real).double(),
+    table: Tensor  # float64 [B, P], cosines; of a face that was not found, verification.MISSED
+    own: Tensor  # int64 [B], the column of whom each should show
+
+    def part(self, rows: Tensor) -> "Compared":
+        return Compared(self.table[rows], self.own[rows])
+
+    @property
+    def genuine(self) -> Tensor:
+        return verification.of(self.table, self.own)
+
+    @property
+    def impostors(self) -> Tensor:
+        return verification.others(self.table, self.own)
+
+
+def identity(b: Bench, answers: Look) -> tuple[Estimates, Column]:
+    """`identity/*`: is it the subject, by nearest neighbour among real photographs and by a calibrated threshold.
+
+    What real photographs reach has the same names with `_real` behind.
+    """
+    made, real = _compared(b, answers.said, b.subject), _compared(b, b.probes, b.person)
+    tellable = {name: far for name, far in FALSE_ACCEPT_RATES.items() if len(real.impostors) * far >= 1}
+    thresholds = {name: verification.threshold_at(real.impostors, far) for name, far in tellable.items()}
+    columns = _recognised(made, thresholds) | _taken_for_sample(b, made, thresholds)
+    features, subject, found = _seen(answers.said, b.subject)
+    columns |= retrieve(features, subject, b.sample, found, b.among)._asdict()
+    columns_real = _recognised(real, thresholds) | {
+        "cosine": torch.where(real.genuine > verification.MISSED, real.genuine, 0)
     }
-    impostors = verification.others(real, own_real)
-    for name, far in FALSE_ACCEPT_RATES.items():
-        if len(impostors) * far >= 1:
-            threshold = verification.threshold_at(impostors, far)
-            columns[f"tar_at_far_{name}"] = verification.accepted(verification.of(scores, own), threshold).double()
-            columns[f"taken_for_sample_at_far_{name}"] = verification.accepted(
-                verification.of(scores, other), threshold
-            ).double()
-            columns_real[f"tar_at_far_{name}_real"] = verification.accepted(
-                verification.of(real, own_real), threshold
-            ).double()
-    values = {name: intervals.mean(column, b.over) for name, column in columns.items()}
-    values |= {name: intervals.mean(column, b.over_probes) for name, column in columns_real.items()}
+    values = {name: intervals.mean(column.double(), b.over) for name, column in columns.items()}
+    values |= {f"{name}_real": intervals.mean(c.double(), b.over_probes) for name, c in columns_real.items()}
 
     def rates(chosen: Tensor) -> dict[str, float]:
-        made, photographs = chosen[b.subject], chosen[b.person]
-        genuine, false = verification.of(scores, own)[made], verification.others(scores[made], own[made])
-        of_real = (
-            verification.of(real, own_real)[photographs],
-            verification.others(real[photographs], own_real[photographs]),
-        )
-        return {
-            "eer": verification.equal_error_rate(genuine, false),
-            "eer_real": verification.equal_error_rate(*of_real),
-            "auc": verification.auc(genuine, false),
-            "auc_real": verification.auc(*of_real),
-        }
+        of_real = _rates(real.part(chosen[b.person]))
+        return _rates(made.part(chosen[b.subject])) | {f"{name}_real": rate for name, rate in of_real.items()}
 
-    values |= intervals.by_halves(rates, len(b.among.people), len(scores))
+    values |= _shares(intervals.by_halves(rates, len(b.among.people), len(made.table)))
     named = {f"identity/{name}": column.numpy().astype(np.float32) for name, column in columns.items()}
     return {f"identity/{name}": value for name, value in values.items()}, named
+
+
+def _compared(b: Bench, said: Verdict, person: Tensor) -> Compared:
+    table = verification.scores(torch.from_numpy(said.features), torch.from_numpy(said.found), b.among)
+    return Compared(table, torch.searchsorted(b.among.people, person))
+
+
+def _recognised(faces: Compared, thresholds: Mapping[str, float]) -> dict[str, Tensor]:
+    """Whether each face is taken for whom it should show, bool [B], by several measures."""
+    accepted = {f"tar_at_far_{name}": verification.accepted(faces.genuine, t) for name, t in thresholds.items()}
+    return {f"top{k}": verification.among_nearest(faces.table, faces.own, k) for k in (1, NEAREST)} | accepted
+
+
+def _taken_for_sample(b: Bench, made: Compared, thresholds: Mapping[str, float]) -> dict[str, Tensor]:
+    """Whether each face would be accepted as the sample's person, bool [B]."""
+    score = verification.of(made.table, torch.searchsorted(b.among.people, b.sample))
+    return {f"taken_for_sample_at_far_{name}": verification.accepted(score, t) for name, t in thresholds.items()}
+
+
+def _rates(faces: Compared) -> dict[str, float]:
+    pairs = faces.genuine, faces.impostors
+    return {"eer": verification.equal_error_rate(*pairs), "auc": verification.auc(*pairs)}
 
 
 def attributes(b: Bench, answers: Look) -> tuple[Estimates, Column]:
@@ -192,7 +208,13 @@ def realism(b: Bench, answers: Look) -> Estimates:
         return {"fd_judge": frechet, "kd_judge": kernel_distance(made, photographs).item(), **around}
 
     values = intervals.by_halves(distances, len(b.material.people.names), len(fake))
+    values |= _shares({name: values[name] for name in ("precision", "recall", "coverage")})
     return {f"realism/{name}": value for name, value in values.items() if math.isfinite(value.value)}
+
+
+def _shares(values: Estimates) -> Estimates:
+    """What lies in [0, 1], and so does its interval."""
+    return {name: v._replace(low=max(v.low, 0.0), high=min(v.high, 1.0)) for name, v in values.items()}
 
 
 def _seen(said: Verdict, person: Tensor) -> tuple[Tensor, Tensor, Tensor]:

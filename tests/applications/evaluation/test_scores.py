@@ -1,0 +1,208 @@
+"""Who is compared with whom, by a judge that knows every rendered picture: each wrong wire shows in a number."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.applications.evaluation import scores, table
+from pipeline.applications.evaluation.material import MODEL, gather
+from pipeline.applications.judging import Court, known_attributes
+from pipeline.applications.retrieval import judged, top1_real
+from pipeline.datasets import heads
+from pipeline.datasets.faces import Head
+from pipeline.datasets.protocol import pairs, protocol
+from pipeline.datasets.shards import Faces, ShardWriter
+from pipeline.datasets.sources.rendered import portray
+from pipeline.datasets.true_answers import true_recombinations
+from pipeline.judges.verdict import Verdict, joined
+from pipeline.metrics.attributes import Attribute
+
+PEOPLE = {"train": (2, 3), "val": (2, 3), "test": (5, 10)}  # and pictures of each
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory):
+    """Rendered people, and a photograph of nobody in particular, of which no truth is known."""
+    folder = tmp_path_factory.mktemp("faces")
+    with ShardWriter(folder, "faces") as writer:
+        for split, (people, pictures) in PEOPLE.items():
+            for n in range(people * pictures):
+                name = f"{split}{n // pictures}"
+                image, _, *vectors = portray(Head("", name, split, 0, n // pictures, n % pictures), 32)
+                known = dict(zip(("identity_vector", "attribute_vector"), (v.tolist() for v in vectors), strict=True))
+                writer.add(f"{name}-{n}", image, {"identity": name, "split": split, **known})
+        writer.add("stranger", 255 - image, {"identity": None, "split": "unlabelled"})
+        writer.close()
+    return Faces(folder)
+
+
+@pytest.fixture(scope="module")
+def court(faces):
+    """Knows each picture and each true recombination of the test people, by the bytes; anything else is no face."""
+    everyone = np.flatnonzero(faces.coded("identity")[0] >= 0)
+    people, known = faces.column("identity", everyone), known_attributes(faces, everyone)
+    names, shown = sorted(set(people)), faces.of_split("test")
+    seen = {faces.image(row).tobytes(): (names.index(people[row]), row) for row in everyone}
+    for subject in shown[:: PEOPLE["test"][1]]:
+        for image, sample in zip(true_recombinations(faces, np.repeat(subject, len(shown)), shown), shown, strict=True):
+            seen.setdefault(image.tobytes(), (names.index(people[subject]), sample))
+
+    def judge(images):
+        who, how = np.array([seen.get(image.tobytes(), (-1, -1)) for image in images]).T
+        features = np.eye(len(names), dtype=np.float32)[who] * (who >= 0)[:, None]
+        return Verdict(features, {name: np.where(who < 0, 0, v[how]) for name, v in known.items()}, who >= 0)
+
+    return Court(judge, {d.name: Attribute(d.kind, d.low, d.high) for d in heads.ATTRIBUTES})
+
+
+@dataclass
+class Scored:
+    """One evaluation: of the model, and of the controls beside it."""
+
+    bench: scores.Bench
+
+    def __getitem__(self, system: str) -> dict[str, float]:
+        values, columns = scores.recombinations(self.bench, self.bench.material.answers[system])
+        assert all(len(column) == 20 for column in columns.values())
+        return {name: estimate.value for name, estimate in values.items()}
+
+    @property
+    def model(self) -> dict[str, float]:
+        return self[MODEL]
+
+
+@pytest.fixture
+def scored(faces, court, tmp_path):
+    """Outputs that a function makes of subject and sample rows, evaluated."""
+
+    def made(outputs_of, inception=None) -> Scored:
+        people = protocol(faces, "test", 5)
+        wanted, keys = pairs(people, 4), faces.column("key")
+        outputs = outputs_of(*(np.array([pair[column] for pair in wanted]) for column in (2, 3)))
+        with ShardWriter(tmp_path / "outputs", "outputs") as writer:
+            for i, pair in enumerate(wanted):
+                row = {"subject_key": keys[pair.subject_row], "sample_key": keys[pair.sample_row]}
+                writer.add(str(i), outputs[i], row)
+            writer.close()
+        return Scored(scores.bench(court, gather(court, faces, people, Faces(tmp_path / "outputs"), inception)))
+
+    return made
+
+
+def test_the_subject_himself_is_always_found_and_never_taken_for_the_sample(faces, scored):
+    values = scored(lambda subject, _: faces.images(subject)).model
+    for name in ("top1", "top5", "tar_at_far_1e-2", "auc"):
+        assert values[f"identity/{name}"] == values[f"identity/{name}_real"] == 1
+    assert values["identity/top1_sample"] == values["identity/taken_for_sample_at_far_1e-2"] == 0
+    assert values["identity/eer"] == values["identity/eer_real"] == 0
+    assert values["identity/cosine_subject"] == pytest.approx(1)
+    assert values["identity/cosine_sample"] == values["identity/cosine_unrelated"] == pytest.approx(0)
+
+
+def test_a_rate_that_so_few_photographs_cannot_tell_is_not_measured(faces, scored):
+    """Twenty-five probes beside four other people each: a hundred impostors."""
+    values = scored(lambda subject, _: faces.images(subject)).model
+    assert "identity/tar_at_far_1e-3" not in values
+    assert "too few real photographs" in table.not_measured(values)["identity/tar_at_far_1e-3"]
+
+
+def test_the_sample_given_back_is_no_swap_but_follows_every_attribute(faces, scored):
+    values = scored(lambda _, sample: faces.images(sample)).model
+    assert (values["identity/top1"], values["identity/top1_sample"]) == (0, 1)
+    for d in heads.ATTRIBUTES:
+        assert values[f"attributes/{d.name}_error"] == values[f"attributes/{d.name}_error_real"] == 0
+        assert values[f"attributes/{d.name}_error_unrelated"] > 0
+
+
+def test_an_image_without_a_face_is_a_failure_not_a_dropped_row(scored):
+    values = scored(lambda subject, _: np.zeros((len(subject), 32, 32, 3), np.uint8)).model
+    assert values["identity/top1"] == values["identity/top5"] == values["identity/tar_at_far_1e-2"] == 0
+    assert values["identity/cosine_subject"] == 0
+    low, high = next((d.low, d.high) for d in heads.ATTRIBUTES if d.name == "yaw")
+    assert values["attributes/yaw_error"] == pytest.approx(high - low)
+    assert values["attributes/yaw_error_real"] == 0
+
+
+def test_the_true_recombination_has_no_distance_to_the_truth(faces, scored):
+    true = scored(lambda subject, sample: true_recombinations(faces, subject, sample)).model
+    assert true["truth/ssim"] == pytest.approx(1)
+    assert true["truth/psnr"] > 60
+    assert true["truth/feature_distance"] == pytest.approx(0)
+    wrong = scored(lambda _, sample: faces.images(sample))
+    assert wrong.model["truth/ssim"] < 0.95
+    assert wrong.model["truth/psnr"] == wrong["copy_sample"]["truth/psnr"]
+
+
+def test_every_control_lands_where_it_must(faces, scored):
+    """Before a judge that makes no mistake; what does not depend on the model."""
+    controls = scored(lambda subject, _: faces.images(subject))
+    top1 = {name: controls[name]["identity/top1"] for name in controls.bench.material.answers}
+    followed = {name: controls[name]["attributes/yaw_error"] for name in controls.bench.material.answers}
+    no_face = {"truth_blurred", "mean_face"}
+    subject = {MODEL, "truth", "copy_subject", "another_photograph"}
+    assert {name for name, share in top1.items() if share == 1} == subject
+    assert {name for name, share in top1.items() if share == 0} == set(top1) - subject
+    assert {name for name, error in followed.items() if error == 0} == {"truth", "copy_sample", "truth_of_another"}
+    assert all(followed[name] == 90 for name in no_face)
+    assert controls["copy_sample"]["identity/top1_sample"] == 1
+    assert controls["truth_of_another"]["identity/top1_sample"] == 0
+    assert controls["truth_blurred"]["truth/psnr"] < controls["truth"]["truth/psnr"]
+    assert controls["truth"]["realism/precision"] > 0.9
+
+
+def test_no_other_constant_answer_is_nearer_to_the_truth_than_the_mean_face(faces, scored):
+    first = scored(lambda subject, _: np.repeat([np.zeros_like(faces.image(0))], len(subject), 0))
+    near = first["mean_face"]["truth/psnr"]
+    assert first.model["truth/psnr"] < near
+    for other in (faces.image(0), np.full_like(faces.image(0), 128)):
+        values = scored(lambda subject, _, other=other: np.repeat([other], len(subject), 0)).model
+        assert values["truth/psnr"] < near
+
+
+def test_no_training_image_is_nearer_to_the_truth_than_the_nearest(faces, scored):
+    wanted = scored(lambda subject, _: faces.images(subject))
+    nearest = wanted.bench.material.answers["nearest_training_image"].truth["truth/psnr"]
+    for row in faces.of_split("train"):
+        one = scored(lambda subject, _, row=row: np.repeat([faces.image(row)], len(subject), 0))
+        # It is looked for among small pictures.
+        assert (one.bench.material.answers[MODEL].truth["truth/psnr"] <= nearest + 0.5).all()
+
+
+def test_a_judge_that_knows_everybody_scores_one_on_real_images(faces, court):
+    people = protocol(faces, "test", 5)
+    assert top1_real(judged(court.judge, faces, people.rows), people) == 1
+
+
+def test_attributes_that_nobody_knows_are_those_that_the_judge_sees_in_the_sample(faces, scored, monkeypatch):
+    """As with photographs: the sample given back has no error there either, which says nothing of the judge."""
+    monkeypatch.setattr(Faces, "has", lambda self, name, rows: name == "sample_key")
+    evaluated = scored(lambda _, sample: faces.images(sample))
+    assert set(evaluated.bench.material.answers) == {MODEL, "copy_sample", "copy_subject", "another_photograph"}
+    assert evaluated.bench.material.answers[MODEL].truth == {}
+    assert evaluated.model["attributes/yaw_error"] == 0
+    assert evaluated.model["attributes/yaw_error_unrelated"] > 0
+    assert "attributes/yaw_error_real" not in evaluated.model
+
+
+def test_inception_sees_every_output_and_every_photograph_once(faces, scored, tmp_path):
+    class Brightness(torch.nn.Module):
+        def forward(self, images: torch.Tensor, return_features: bool) -> torch.Tensor:
+            return images.float().mean(dim=[1, 2, 3])[:, None].expand(-1, 2048)
+
+    torch.jit.script(Brightness()).save(str(tmp_path / "inception.pt"))
+    m = scored(lambda subject, _: faces.images(subject), tmp_path / "inception.pt").bench.material
+    photographs = faces.images(m.people.rows)
+    assert m.fid.count.tolist() == [len(m.asked.subject_rows), len(photographs)]
+    sums = [images.mean((1, 2, 3)).sum() for images in (faces.images(m.asked.subject_rows), photographs)]
+    assert m.fid.total[:, 0].tolist() == pytest.approx(sums)
+
+
+def test_the_order_of_images_outlives_the_chunks_they_are_judged_in(faces, court):
+    rows = np.random.default_rng(0).integers(len(faces), size=150)
+    said, whole = judged(court.judge, faces, rows), court.judge(faces.images(rows))
+    assert np.array_equal(said.features, whole.features)
+    assert np.array_equal(said.attributes["yaw"], whole.attributes["yaw"])
+    halves = joined([said.part(slice(70)), said.part(slice(70, None))])
+    assert np.array_equal(halves.features, whole.features)

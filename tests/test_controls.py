@@ -1,0 +1,89 @@
+"""Systems whose score is known before land where they must in the committed evaluation (docs/evaluation.md)."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+RESULTS = Path(__file__).parent.parent / "results/evaluate"
+MODEL = json.loads((RESULTS / "metrics.json").read_text())
+CONTROLS = json.loads((RESULTS / "controls.json").read_text())
+POINTS = 0.02  # two points: as much as chance may move a share of some hundred pairs
+READABLE = [  # attributes that the judge itself reads on real images
+    name
+    for name in (
+        key.removesuffix("_error") for key in MODEL if key.startswith("attributes/") and key.endswith("_error")
+    )
+    if MODEL[f"{name}_error_real"]["value"] <= 0.3 * MODEL[f"{name}_error_unrelated"]["value"]
+]
+
+
+def value(system: str, name: str) -> float:
+    return CONTROLS[system][name]["value"]
+
+
+def overlap(a: dict[str, float], b: dict[str, float], slack: float = 0.0) -> bool:
+    return a["low"] <= b["high"] + slack and b["low"] <= a["high"] + slack
+
+
+CEILING = MODEL["identity/top1_real"]
+
+
+def test_there_is_something_that_the_judge_can_read():
+    assert CEILING["value"] >= 0.9
+    assert {"attributes/yaw", "attributes/pitch", "attributes/light_azimuth", "attributes/glasses"} <= set(READABLE)
+
+
+@pytest.mark.parametrize("system", ["truth", "another_photograph", "copy_subject"])
+def test_what_shows_the_subject_reaches_what_real_photographs_reach(system):
+    assert overlap(CONTROLS[system]["identity/top1"], CEILING, POINTS)
+    assert value(system, "identity/top1_sample") <= POINTS
+
+
+def test_the_sample_given_back_is_the_sample():
+    assert value("copy_sample", "identity/top1") <= POINTS
+    assert overlap(CONTROLS["copy_sample"]["identity/top1_sample"], CEILING, POINTS)
+    assert value("copy_sample", "identity/eer") > 0.45
+
+
+def test_the_true_answer_for_somebody_else_shows_neither():
+    assert value("truth_of_another", "identity/top1") <= POINTS
+    assert value("truth_of_another", "identity/top1_sample") <= POINTS
+
+
+@pytest.mark.parametrize("system", ["truth", "copy_sample", "truth_of_another"])
+@pytest.mark.parametrize("name", READABLE)
+def test_what_follows_the_sample_has_the_judges_own_error(system, name):
+    own = CONTROLS[system][f"{name}_error_real"]
+    assert overlap(CONTROLS[system][f"{name}_error"], own, 0.1 * own["value"])
+
+
+@pytest.mark.parametrize("system", ["another_photograph", "copy_subject"])
+@pytest.mark.parametrize("name", READABLE)
+def test_what_does_not_follow_the_sample_has_the_error_of_anybody(system, name):
+    assert 0.8 <= value(system, f"{name}_error") / value(system, f"{name}_error_unrelated") <= 1.25
+
+
+def test_blur_costs_truth_and_realism_and_hardly_any_identity():
+    assert value("truth_blurred", "truth/psnr") < value("truth", "truth/psnr") - 10
+    assert value("truth_blurred", "realism/fd_judge") > value("truth", "realism/fd_judge")
+    assert value("truth_blurred", "identity/top1") >= value("truth", "identity/top1") - POINTS
+
+
+@pytest.mark.parametrize("system", ["truth", "truth_of_another", "copy_sample"])
+def test_renderings_and_photographs_are_as_real_as_photographs(system):
+    assert value(system, "realism/precision") > 0.9
+    assert value(system, "realism/coverage") > 0.9
+    kernel = CONTROLS[system]["realism/kd_judge"]
+    assert kernel["low"] <= 0.03
+    assert kernel["high"] >= -0.03
+
+
+def test_one_face_for_all_covers_nothing():
+    assert value("mean_face", "realism/coverage") <= POINTS
+    assert value("mean_face", "realism/fd_judge") > 5 * MODEL["realism/fd_judge"]["value"]
+
+
+@pytest.mark.parametrize("answer", ["sample", "subject", "mean_face", "nearest_training_image"])
+def test_what_anyone_could_answer_is_far_from_the_truth(answer):
+    assert MODEL[f"truth/psnr_{answer}"]["high"] < value("truth_blurred", "truth/psnr")
