@@ -15,6 +15,7 @@ SYNTHESIZED = Path("results/synthesize/faces")  # tar shards of x' with an index
 GRID = Path("results/synthesize/grid.png")
 CASES = Path("results/evaluate/cases")  # cases.parquet: a row a pair, what each metric says; truth.png where known
 TRUE_GRID = CASES / "truth.png"
+NEAREST_GRID = CASES / "nearest.png"
 REPORT = Path("results/report/index.html")
 
 PREPARE_METRICS = Path("results/prepare/metrics.json")
@@ -24,6 +25,7 @@ TRAIN_METRICS = Path("results/train/metrics.json")
 SYNTHESIZE_METRICS = Path("results/synthesize/metrics.json")
 EVALUATE_METRICS = Path("results/evaluate/metrics.json")
 CONTROLS = Path("results/evaluate/controls.json")  # the same metrics of systems whose score is known before
+GROUPS = Path("results/evaluate/groups.json")  # and of the model by groups of subjects
 METRICS = (
     PREPARE_METRICS,
     PRETRAIN_METRICS,

@@ -6,7 +6,7 @@
 * Of distances between sets: random halves of the people without replacement, because copies would bias a distance.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -67,6 +67,31 @@ def mean(column: Tensor, over: Resamples, groups: Tensor | None = None, counted:
     Raises:
         ValueError: shapes differ, a counted number is not finite, or nothing is counted.
     """
+    value, drawn = _drawn(column, over, groups, counted)
+    return _estimate(value, drawn, int(counted.sum()) if counted is not None else len(column))
+
+
+def gap(column: Tensor, over: Resamples, parts: Sequence[Tensor], groups: Tensor | None = None) -> Estimate:
+    """The difference between the parts of the rows with the largest and with the least mean.
+
+    The two parts are those that all rows name, in every resample: so the interval reaches below 0 where chance could
+    have turned them round.
+
+    Args:
+        column: a number a row.
+        over: the resamples of these rows.
+        parts: bool [B] each, which rows are counted in it.
+        groups: as in `mean`.
+    """
+    values, drawn = zip(*(_drawn(column, over, groups, part) for part in parts), strict=True)
+    order = torch.cat(values).argsort()
+    least, most = int(order[0]), int(order[-1])
+    counted = int(torch.stack(list(parts)).any(0).sum())
+    return _estimate(values[most] - values[least], drawn[most] - drawn[least], counted)
+
+
+def _drawn(column: Tensor, over: Resamples, groups: Tensor | None, counted: Tensor | None) -> tuple[Tensor, Tensor]:
+    """The mean, [1], and the means of the resamples, [R]; NaN where a resample has no row that counts."""
     counted = torch.ones(len(column), dtype=torch.bool) if counted is None else counted
     groups = torch.zeros(len(column), dtype=torch.int64) if groups is None else groups
     if not column.shape == groups.shape == counted.shape == over.weights.shape[1:]:
@@ -75,11 +100,13 @@ def mean(column: Tensor, over: Resamples, groups: Tensor | None = None, counted:
     if not len(x) or not x.isfinite().all():
         raise ValueError("nothing is counted" if not len(x) else "a counted number is not finite")
     once = torch.ones(1, len(x), dtype=torch.float64)
-    value = _grouped(x, once, groups[counted])
-    drawn = _grouped(x, over.weights[:, counted], groups[counted])
-    drawn = drawn[drawn.isfinite()]  # a draw may hold none of those counted
+    return _grouped(x, once, groups[counted]), _grouped(x, over.weights[:, counted], groups[counted])
+
+
+def _estimate(value: Tensor, drawn: Tensor, n: int) -> Estimate:
+    drawn = drawn[drawn.isfinite()]
     low, high = drawn.quantile(torch.tensor([(1 - LEVEL) / 2, (1 + LEVEL) / 2], dtype=torch.float64)).tolist()
-    return Estimate(value.item(), low, high, len(x))
+    return Estimate(value.item(), low, high, n)
 
 
 def _grouped(x: Tensor, weights: Tensor, groups: Tensor) -> Tensor:

@@ -3,7 +3,9 @@
 from pipeline import assets, paths, tracking, work
 from pipeline.applications import judging
 from pipeline.applications.evaluation import scores, table
+from pipeline.applications.evaluation.bench import bench
 from pipeline.applications.evaluation.material import MODEL, gather
+from pipeline.applications.face_model import FaceModel
 from pipeline.applications.synthesis import people_of
 from pipeline.datasets.contact_sheet import write_png
 from pipeline.datasets.shards import Faces, write_table
@@ -16,24 +18,22 @@ def run(data: Data, model: Model, judge: Judge, synthesize: Synthesize, evaluate
     court = judging.load(data, judge, paths.JUDGE)
     inception = assets.locate("inception").path if evaluate.inception == "on" else None
 
-    sections, inputs = (data, model, judge, synthesize, evaluate), (paths.FACES, paths.JUDGE, paths.SYNTHESIZED)
-    with tracking.run("evaluate", *sections) as track, work.building("evaluate", *sections, inputs=inputs) as w:
-        material = gather(court, faces, people, synthesized, inception)
-        score, prepared = (
-            scores.recombinations if model.method == "ipgan" else scores.classes,
-            scores.bench(court, material),
-        )
-        scored = {name: score(prepared, answers) for name, answers in material.answers.items()}
-        controls = {name: table.written(values) for name, (values, _) in scored.items()}
-        values, columns = controls.pop(MODEL), scored[MODEL][1]
-        (w / "cases").mkdir(exist_ok=True)
-        write_table(w / "cases" / "cases.parquet", table.cases(material, columns))
-        true_grid = table.true_grid(faces, people, synthesize) if model.method == "ipgan" else None
-        if true_grid is not None:
-            write_png(w / "cases" / "truth.png", true_grid)
-            track.picture("evaluate/truth", true_grid, "the true answers to synthesize/grid")
+    network = FaceModel(paths.MODEL, model) if model.method == "ipgan" else None
 
-        values |= table.trivial(controls) | table.counts(material)
+    sections = (data, model, judge, synthesize, evaluate)
+    inputs = (paths.FACES, paths.JUDGE, paths.MODEL, paths.SYNTHESIZED)
+    with tracking.run("evaluate", *sections) as track, work.building("evaluate", *sections, inputs=inputs) as w:
+        measured = bench(court, gather(court, faces, people, synthesized, inception))
+        results = scores.everything(measured, network)
+        (w / "cases").mkdir(exist_ok=True)
+        write_table(w / "cases" / "cases.parquet", table.cases(measured.material, results.columns))
+        for name, caption, picture in table.pictures(measured, synthesize):
+            write_png(w / "cases" / f"{name}.png", picture)
+            track.picture(f"evaluate/{name}", picture, caption)
+
+        systems, groups = map(table.written, (results.systems, results.groups))
+        values = table.plain(measured, systems.pop(MODEL), systems)
         track.metrics(paths.EVALUATE_METRICS, values, table.not_measured(values))
-        track.systems(paths.CONTROLS, controls)
+        track.systems(paths.CONTROLS, systems)
+        track.systems(paths.GROUPS, groups)
         work.publish(w / "cases", paths.CASES)

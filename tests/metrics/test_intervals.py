@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from pipeline.metrics.intervals import by_halves, mean, resamples
+from pipeline.metrics.intervals import by_halves, gap, mean, resamples
 
 
 def crossed(subjects: int, samples: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -64,6 +64,23 @@ def test_what_is_not_counted_may_be_unknown():
     column = torch.tensor([1.0, 2.0, torch.nan])
     estimate = mean(column, resamples(torch.arange(3)), counted=column.isfinite())
     assert (estimate.value, estimate.n) == (1.5, 2)
+
+
+def test_a_gap_is_the_largest_difference_of_parts():
+    person = torch.arange(90)
+    parts = [person % 3 == k for k in range(3)]
+    column = (person % 3).double() ** 2 + 0.01 * torch.rand(90, dtype=torch.float64)
+    estimate = gap(column, resamples(person), parts)
+    assert estimate.value == pytest.approx(4, abs=0.02)
+    assert estimate.low < estimate.value < estimate.high
+    assert estimate.n == 90
+
+
+def test_a_gap_of_noise_may_be_none():
+    person = torch.arange(400)
+    noise = torch.randn(400, generator=torch.Generator().manual_seed(0))
+    estimate = gap(noise, resamples(person), [person % 2 == 0, person % 2 == 1])
+    assert estimate.low < 0 <= estimate.value < estimate.high
 
 
 @pytest.mark.parametrize(

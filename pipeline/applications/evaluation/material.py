@@ -12,6 +12,7 @@ from pipeline.applications.evaluation.systems import Asked, controls
 from pipeline.applications.judging import Court
 from pipeline.datasets.protocol import Protocol
 from pipeline.datasets.shards import Faces
+from pipeline.datasets.splits import SPLITS
 from pipeline.datasets.true_answers import true_recombinations
 from pipeline.judges.verdict import Verdict, joined
 from pipeline.metrics.realism import INCEPTION_DIM, FrechetDistance, inception
@@ -21,7 +22,9 @@ from pipeline.training.spread import chunks, spread
 
 Column = dict[str, np.ndarray]  # name -> one number an output
 MODEL = "model"  # among the systems; the others are controls
-REAL = "real"
+REAL, TRAIN = "real", "train"
+KEPT, LOOKED_AT = (MODEL, "truth", "truth_blurred"), 2048  # systems whose images are looked at again, and how many
+MEMORISED = 10_000  # training images among which the nearest is looked for, at equal steps through all of them
 
 
 class Look(NamedTuple):
@@ -29,6 +32,7 @@ class Look(NamedTuple):
 
     said: Verdict  # the judge
     truth: Column  # how near each is to the true recombination; empty where nobody knows it
+    images: np.ndarray = np.zeros(0, np.uint8)  # uint8 [B, S, S, 3], of the first LOOKED_AT of those in KEPT
     inception: Tensor | None = None  # float32 [B, 2048]
 
 
@@ -36,6 +40,8 @@ class Material(NamedTuple):
     asked: Asked
     real: Verdict  # the judge, of the photographs `asked.people.rows`
     answers: dict[str, Look]  # by system, MODEL first
+    train: Verdict  # the judge, of training images
+    train_rows: np.ndarray  # int64, which; none where a method makes the people it was trained on
     fid: FrechetDistance | None  # between Inception's features of the model's answers and of photographs
 
     @property
@@ -55,36 +61,53 @@ def gather(
     """Look at every image once, with all processes; the first alone returns."""
     asked = asked_of(faces, people, synthesized)
     systems = controls(asked)
-    outputs, real = chunks(np.arange(len(synthesized))), chunks(people.rows)
+    train_rows = training_rows(faces) if len(asked.sample_rows) else np.zeros(0, np.int64)
+    outputs, real, train = chunks(np.arange(len(synthesized))), chunks(people.rows), chunks(train_rows)
     features = inception(inception_weights, device()) if inception_weights else None
     fid = FrechetDistance(INCEPTION_DIM) if inception_weights else None
 
     def seen(images: np.ndarray) -> Look:
-        return Look(court.judge(images), {}, features(_tensor(images)).cpu() if features else None)
+        return Look(court.judge(images), {}, inception=features(_tensor(images)).cpu() if features else None)
 
     def look(part: int) -> dict[str, Look]:
+        if part >= len(outputs) + len(real):
+            return {TRAIN: Look(court.judge(faces.images(train[part - len(outputs) - len(real)])), {})}
         if part >= len(outputs):
             return {REAL: seen(faces.images(real[part - len(outputs)]))}
         pairs = asked.part(outputs[part])
         true = _truth(pairs)
         images = {name: control(pairs, true) for name, control in systems.items()}
-        looks = {MODEL: seen(synthesized.images(outputs[part]))}
-        looks |= {name: Look(court.judge(made), {}) for name, made in images.items()}
-        if not len(true):
-            return looks
+        looks = {name: Look(court.judge(made), {}) for name, made in images.items()}
         images[MODEL] = synthesized.images(outputs[part])
-        wanted = looks["truth"].said
-        return {name: o._replace(truth=nearness(images[name], true, o.said, wanted)) for name, o in looks.items()}
+        looks[MODEL] = seen(images[MODEL])
+        if len(true):
+            wanted = looks["truth"].said
+            looks = {name: o._replace(truth=nearness(images[name], true, o.said, wanted)) for name, o in looks.items()}
+        kept = KEPT if outputs[part][0] < LOOKED_AT else ()
+        return {name: o._replace(images=images[name]) if name in kept else o for name, o in looks.items()}
 
     parts = []
-    for looks in spread(look, len(outputs) + len(real)):
+    for looks in spread(look, len(outputs) + len(real) + len(train)):
         for name, here in looks.items():
             if fid is not None and here.inception is not None:
                 fid.update(here.inception, real=name == REAL)
                 looks[name] = here._replace(inception=None)  # not kept: 8 KB an image
         parts.append(looks)
-    answers = {name: _together([looks[name] for looks in parts[: len(outputs)]]) for name in (MODEL, *systems)}
-    return Material(asked, _together([looks[REAL] for looks in parts[len(outputs) :]]).said, answers, fid)
+
+    def together(name: str, of: slice) -> Look:
+        return _together([looks[name] for looks in parts[of]])
+
+    behind = len(outputs) + len(real)
+    answers = {name: together(name, slice(len(outputs))) for name in (MODEL, *systems)}
+    of_real = together(REAL, slice(len(outputs), behind)).said
+    of_train = together(TRAIN, slice(behind, None)).said if train else of_real.part(slice(0))
+    return Material(asked, of_real, answers, of_train, train_rows, fid)
+
+
+def training_rows(faces: Faces) -> np.ndarray:
+    """Of at most MEMORISED training images, the rows."""
+    rows = faces.of_split(SPLITS[0])
+    return rows[np.linspace(0, len(rows) - 1, min(len(rows), MEMORISED)).round().astype(np.int64)]
 
 
 def _truth(asked: Asked) -> np.ndarray:
@@ -116,7 +139,8 @@ def nearness(images: np.ndarray, true: np.ndarray, said: Verdict, said_of_truth:
 
 def _together(looks: list[Look]) -> Look:
     truth = {name: np.concatenate([look.truth[name] for look in looks]) for name in looks[0].truth}
-    return Look(joined([look.said for look in looks]), truth)
+    images = [look.images for look in looks if len(look.images)]
+    return Look(joined([look.said for look in looks]), truth, np.concatenate(images) if images else looks[0].images)
 
 
 def _tensor(images: np.ndarray) -> Tensor:

@@ -1,13 +1,15 @@
 """What the evaluation leaves: the table of cases, the picture of true answers, and what was not measured."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
+from pipeline.applications.evaluation.bench import Bench
+from pipeline.applications.evaluation.identity import FALSE_ACCEPT_RATES
 from pipeline.applications.evaluation.material import MODEL, Column, Material
-from pipeline.applications.evaluation.scores import FALSE_ACCEPT_RATES
+from pipeline.applications.evaluation.realism import nearest_training_images
 from pipeline.applications.evaluation.systems import Asked
 from pipeline.datasets import heads
 from pipeline.datasets.contact_sheet import tiled
@@ -18,24 +20,53 @@ from pipeline.metrics.intervals import Estimate
 from pipeline.metrics.neighbours import Prdc
 from pipeline.params import Synthesize
 
+SHOWN = 12  # pairs in the picture of nearest training images
 PLAIN = ("sample", "subject", "mean_face", "nearest_training_image")  # answers that anyone could give
 
 
-def trivial(scores: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """`truth/NAME_ANSWER`: how near to the truth one comes without doing anything, from the controls' scores."""
-    named = {answer: scores.get(answer, scores.get(f"copy_{answer}", {})) for answer in PLAIN}
-    return {
+def written(scores: Mapping[str, Mapping[str, Estimate]]) -> dict[str, dict[str, Any]]:
+    """As it stands in files: a number with its interval where that is known, else the number."""
+    return {name: {key: _written(value) for key, value in values.items()} for name, values in scores.items()}
+
+
+def _written(value: Estimate) -> Any:
+    return value._asdict() if math.isfinite(value.low) else value.value
+
+
+def plain(b: Bench, values: Mapping[str, Any], controls: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The model's metrics, with what stands once: trivial answers, the images behind, FID where Inception looked.
+
+    `truth/NAME_ANSWER` says how near to the truth one comes without doing anything; it is the control's own score.
+    """
+    named = {answer: controls.get(answer, controls.get(f"copy_{answer}", {})) for answer in PLAIN}
+    trivial = {
         f"{key}_{answer}": value
-        for answer, values in named.items()
-        for key, value in values.items()
+        for answer, scores in named.items()
+        for key, value in scores.items()
         if key.startswith("truth/")
     }
+    m = b.material
+    counts = {"realism/images": float(len(b.subject)), "realism/images_real": float(len(m.real.found))}
+    fid = {"realism/fid": float(m.fid.compute())} if m.fid is not None else {}
+    return dict(values) | trivial | counts | fid
 
 
-def counts(m: Material) -> dict[str, float]:
-    """What stands once: the images behind the distances between sets, and FID where Inception looked."""
-    values = {"realism/images": float(len(m.asked.subject_rows)), "realism/images_real": float(len(m.real.found))}
-    return values | ({"realism/fid": float(m.fid.compute())} if m.fid is not None else {})
+def pictures(b: Bench, synthesize: Synthesize) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Name, caption and picture, of those that there are."""
+    faces, people = b.material.asked.faces, b.material.people
+    if not len(b.sample):
+        return
+    true = true_grid(faces, people, synthesize)
+    if true is not None:
+        yield "truth", "the true answers to synthesize/grid", true
+    yield "nearest", "the faces most like a training image, each above it", nearest_grid(b)
+
+
+def nearest_grid(b: Bench) -> np.ndarray:
+    """The model's faces that are most like a training image in the judge's eyes, and below each that image."""
+    rows, cosines = nearest_training_images(b, b.model)
+    shown = cosines[: len(b.model.images)].argsort(descending=True)[:SHOWN].numpy()
+    return tiled([list(b.model.images[shown]), list(b.material.asked.faces.images(rows[shown]))])
 
 
 def true_grid(faces: Faces, people: Protocol, synthesize: Synthesize) -> np.ndarray | None:
@@ -47,17 +78,6 @@ def true_grid(faces: Faces, people: Protocol, synthesize: Synthesize) -> np.ndar
     for s in subjects:
         rows.append([faces.image(s), *true_recombinations(faces, np.repeat(s, len(samples)), samples)])
     return tiled(rows)
-
-
-def written(values: Mapping[str, float | Estimate]) -> dict[str, Any]:
-    """As it stands in metrics files: a number, or a mapping with its interval where that is known."""
-    return {name: _written(value) for name, value in values.items()}
-
-
-def _written(value: float | Estimate) -> Any:
-    if not isinstance(value, Estimate):
-        return float(value)
-    return value._asdict() if math.isfinite(value.low) else value.value
 
 
 def not_measured(values: Mapping[str, Any]) -> dict[str, str]:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from pipeline.applications.evaluation import scores, table
+from pipeline.applications.evaluation.bench import Bench, bench
 from pipeline.applications.evaluation.material import MODEL, gather
 from pipeline.applications.judging import Court, known_attributes
 from pipeline.applications.retrieval import judged, top1_real
@@ -30,9 +31,10 @@ def faces(tmp_path_factory):
         for split, (people, pictures) in PEOPLE.items():
             for n in range(people * pictures):
                 name = f"{split}{n // pictures}"
-                image, _, *vectors = portray(Head("", name, split, 0, n // pictures, n % pictures), 32)
+                image, landmarks, *vectors = portray(Head("", name, split, 0, n // pictures, n % pictures), 32)
                 known = dict(zip(("identity_vector", "attribute_vector"), (v.tolist() for v in vectors), strict=True))
-                writer.add(f"{name}-{n}", image, {"identity": name, "split": split, **known})
+                row = {"identity": name, "split": split, "landmarks": landmarks.ravel().tolist(), **known}
+                writer.add(f"{name}-{n}", image, row)
         writer.add("stranger", 255 - image, {"identity": None, "split": "unlabelled"})
         writer.close()
     return Faces(folder)
@@ -61,12 +63,12 @@ def court(faces):
 class Scored:
     """One evaluation: of the model, and of the controls beside it."""
 
-    bench: scores.Bench
+    bench: Bench
 
     def __getitem__(self, system: str) -> dict[str, float]:
-        values, columns = scores.recombinations(self.bench, self.bench.material.answers[system])
-        assert all(len(column) == 20 for column in columns.values())
-        return {name: estimate.value for name, estimate in values.items()}
+        score = scores.recombinations(self.bench, self.bench.material.answers[system])
+        assert all(len(column) == 20 for column in score.columns.values())
+        return {name: estimate.value for name, estimate in score.values.items()}
 
     @property
     def model(self) -> dict[str, float]:
@@ -86,7 +88,7 @@ def scored(faces, court, tmp_path):
                 row = {"subject_key": keys[pair.subject_row], "sample_key": keys[pair.sample_row]}
                 writer.add(str(i), outputs[i], row)
             writer.close()
-        return Scored(scores.bench(court, gather(court, faces, people, Faces(tmp_path / "outputs"), inception)))
+        return Scored(bench(court, gather(court, faces, people, Faces(tmp_path / "outputs"), inception)))
 
     return made
 
