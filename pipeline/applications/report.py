@@ -46,6 +46,15 @@ OTHERS = {
     "realism/images_real": "real images behind them",
     "realism/fid": "Fréchet distance of Inception's features, which is FID",
 }
+LEAKS = {  # key -> what it says, and the key of what it is compared with
+    "uncanniness/auc": ("a fresh classifier tells them from photographs: 0.5 is a guess, 1 always", "the true answers"),
+    "uncanniness/auc_eyes": ("likewise, by the eyes alone", "the true answers"),
+    "uncanniness/auc_mouth": ("by the mouth alone", "the true answers"),
+    "memorisation/copies": ("nearer to a training image than all but 1 % of real photographs", "real photographs"),
+    "memorisation/nearest_cosine": ("likeness to the nearest training image", "real photographs"),
+    "disentanglement/identity_from_z": ("the person of a photograph, read from z by a line", "chance"),
+    "disentanglement/identity_from_f_I": ("and from f_I, where it belongs", "chance"),
+}
 SYSTEMS = {  # whose scores are known before -> what they do
     "model": "the model",
     "truth": "the true answer, rendered",
@@ -63,10 +72,17 @@ HEADINGS = {  # columns of the table of systems
     "identity/tar_at_far_1e-3": "accepted",
     "attributes/yaw_error": "yaw error",
     "truth/psnr": "PSNR",
-    "truth/ssim": "SSIM",
     "realism/fd_judge": "Fréchet",
     "realism/precision": "precision",
     "realism/coverage": "coverage",
+}
+GROUP_HEADINGS = {
+    "identity/top1": "subject",
+    "identity/top1_real": "real images",
+    "identity/top1_sample": "sample",
+    "identity/tar_at_far_1e-3": "accepted",
+    "attributes/yaw_error": "yaw error",
+    "attributes/light_azimuth_error": "light error",
 }
 
 
@@ -82,6 +98,7 @@ class Bar(NamedTuple):
         return self.key.removeprefix("identity/")
 
 
+ELSEWHERE = ("attributes/", "identity/", "truth/", "uncanniness/", "memorisation/", "disentanglement/")  # on the page
 READABLE = 0.3  # of the error of a random other face
 
 
@@ -115,6 +132,7 @@ def build(
     validation: Path | None = None,
     grids: Sequence[Path] = (),
     controls: Mapping[str, Mapping[str, Any]] | None = None,
+    groups: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> str:
     """The page, as HTML.
 
@@ -128,6 +146,7 @@ def build(
         validation: CSV file like `curves`, of what was measured during the training.
         grids: pictures made during the training, named by the images seen.
         controls: system -> its metrics, of systems whose scores are known before.
+        groups: FAMILY/GROUP -> the model's metrics for those subjects; FAMILY/gap -> the difference between groups.
     """
     measured = metrics.get("evaluate", {})
     results = numbers(measured)
@@ -149,6 +168,10 @@ def build(
         ranges=ranges(measured),
         systems=system_rows(measured, controls or {}),
         headings=list(HEADINGS.values()),
+        leaks=leak_rows(results, numbers((controls or {}).get("truth", {}))),
+        probes=probe_rows(results),
+        groups=system_rows({}, groups or {}, GROUP_HEADINGS),
+        group_headings=list(GROUP_HEADINGS.values()),
         not_measured=by_reason(measured.get("not_measured", {})),
         pictures=[picture(caption, path) for caption, path in pictures.items()],
         curves={name: panels(path) for name, path in curves.items()},
@@ -180,16 +203,61 @@ class SystemRow(NamedTuple):
     cells: list[tuple[float, str] | None]  # number and interval, in the order of HEADINGS; None: not measured
 
 
-def system_rows(measured: Mapping[str, Any], controls: Mapping[str, Mapping[str, Any]]) -> list[SystemRow]:
-    """The model and the controls, in the order of SYSTEMS; nothing where there is no control."""
+def system_rows(
+    measured: Mapping[str, Any], others: Mapping[str, Mapping[str, Any]], headings: Mapping[str, str] = HEADINGS
+) -> list[SystemRow]:
+    """The model and the controls, in the order of SYSTEMS, or groups; nothing where there is nothing to compare."""
     rows = []
-    for name, values in ({"model": measured} | dict(controls)).items():
+    for name, values in (({"model": measured} if measured else {}) | dict(others)).items():
         plain, wide = numbers(values), ranges(values)
-        cells = [(plain[key], wide.get(key, "")) if key in plain else None for key in HEADINGS]
+        cells = [(plain[key], wide.get(key, "")) if key in plain else None for key in headings]
         rows.append(SystemRow(name, SYSTEMS.get(name, ""), cells))
-    order = list(SYSTEMS)
-    rows.sort(key=lambda row: order.index(row.name) if row.name in order else len(order))
-    return rows if controls else []
+    order = {name: place for place, name in enumerate(SYSTEMS)}
+    rows.sort(key=lambda row: (order.get(row.name, len(order)), row.name.partition("/")[0], row.name.endswith("/gap")))
+    return rows if others else []
+
+
+class LeakRow(NamedTuple):
+    key: str
+    says: str
+    value: float
+    reference: float | None
+    of: str  # what the reference is of
+
+
+def leak_rows(results: Mapping[str, float], truth: Mapping[str, float]) -> list[LeakRow]:
+    """Those that were measured, each beside what would be perfect.
+
+    Args:
+        results: of the model.
+        truth: of the true answers, where they are known.
+    """
+    beside = {
+        "the true answers": lambda key: truth.get(key),
+        "real photographs": lambda key: results.get(f"{key}_real"),
+        "chance": lambda key: results.get("disentanglement/identity_chance"),
+    }
+    return [
+        LeakRow(key, says, results[key], beside[of](key), of) for key, (says, of) in LEAKS.items() if key in results
+    ]
+
+
+class ProbeRow(NamedTuple):
+    name: str
+    from_z: float
+    from_f_I: float
+    chance: float
+
+
+def probe_rows(results: Mapping[str, float]) -> list[ProbeRow]:
+    """What linear probes read of each attribute, those first that z says most of."""
+    rows = []
+    for key, chance in results.items():
+        if key.startswith("disentanglement/") and key.endswith("_chance_error"):
+            name = key.removeprefix("disentanglement/").removesuffix("_chance_error")
+            z, f_I = (results.get(f"disentanglement/{name}_from_{code}_error", math.nan) for code in ("z", "f_I"))
+            rows.append(ProbeRow(name, z, f_I, chance))
+    return sorted(rows, key=lambda row: row.from_z / row.chance if row.chance else math.inf)
 
 
 def identity_bars(results: Mapping[str, float]) -> list[Bar]:
@@ -208,11 +276,7 @@ def identity_bars(results: Mapping[str, float]) -> list[Bar]:
 
 def other_bars(results: Mapping[str, float]) -> list[Bar]:
     """What is neither identity nor attribute: those with a word of explanation first, new ones by their names."""
-    new = {
-        name: ""
-        for name in results
-        if name not in OTHERS and not name.startswith(("attributes/", "identity/", "truth/"))
-    }
+    new = {name: "" for name in results if name not in OTHERS and not name.startswith(ELSEWHERE)}
     return [Bar(name, says, results.get(name), 0) for name, says in (OTHERS | new).items()]
 
 

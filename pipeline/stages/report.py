@@ -21,16 +21,20 @@ def run(
     names = ("data", "model", "pretrain", "judge", "losses", "train", "synthesize", "evaluate")
     params = {name: section.model_dump() for name, section in zip(names, sections, strict=True)}
     metrics = {file.parent.name: json.loads(file.read_text()) for file in paths.METRICS}
-    controls = json.loads(paths.CONTROLS.read_text())
+    controls, groups = (json.loads(path.read_text()) for path in (paths.CONTROLS, paths.GROUPS))
     curves = {file.parent.parent.name: file for file in paths.CURVES if file.exists()}
 
     with tracking.run("report", *sections) as track, work.building("report", *sections) as w:
         pictures = {"Recombinations of people that nothing was trained on": paths.GRID}
         if paths.TRUE_GRID.exists():
             pictures["The same, rendered: the true answers"] = paths.TRUE_GRID
+        if paths.NEAREST_GRID.exists():
+            pictures["Faces most like a training image in the judge's eyes, and below each that image"] = (
+                paths.NEAREST_GRID
+            )
         grids = list(paths.TRAIN_GRIDS.glob("*.png"))
         environment, validation = provenance.environment(), paths.VALIDATION_CURVE
-        page = build("Facet", params, metrics, curves, pictures, environment, validation, grids, controls)
+        page = build("Facet", params, metrics, curves, pictures, environment, validation, grids, controls, groups)
         (w / "index.html").write_text(page, encoding="utf-8")
 
         track.picture("report/grid", paths.GRID)

@@ -101,6 +101,30 @@ def test_the_model_stands_among_systems_whose_scores_are_known(make):
     assert "Controls" not in text(make())
 
 
+def test_what_gives_a_face_away_stands_beside_what_would_be_perfect(make):
+    leaks = {"uncanniness/auc": 0.97, "disentanglement/identity_from_z": 0.18, "disentanglement/identity_chance": 0.02}
+    probes = {
+        f"disentanglement/yaw_{source}_error": e
+        for source, e in (("from_z", 4.0), ("from_f_I", 21.0), ("chance", 22.0))
+    }
+    page = text(make(metrics=evaluated(**leaks, **probes), controls={"truth": {"uncanniness/auc": 0.51}}))
+    assert "1 always 0.970 the true answers 0.510" in page
+    assert "by a line 0.180 chance 0.020" in page
+    assert "yaw 4 21 22" in page
+    assert "What shows" not in text(make())
+
+
+def test_groups_stand_with_their_gap(make):
+    gap = {"value": 0.1, "low": -0.05, "high": 0.2, "n": 9}
+    groups = {
+        "skin/dark": {"identity/top1": 0.9},
+        "skin/light": {"identity/top1": 1.0},
+        "skin/gap": {"identity/top1": gap},
+    }
+    page = text(make(groups=groups))
+    assert "skin/dark 0.900 – – – – – skin/light 1 – – – – – skin/gap 0.100 -0.050 to 0.200" in page
+
+
 @pytest.mark.parametrize("value", ["0.833", "0.021", "0.610", "-0.020", "21.4", "0.748", "88.3", "0.250", "1.10"])
 def test_each_number_stands_on_it(make, value):
     assert value in text(make())

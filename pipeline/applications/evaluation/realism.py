@@ -38,6 +38,7 @@ def realism(b: Bench, answers: Look) -> Estimates:
 
     values = intervals.by_halves(distances, len(b.material.people.names), len(fake))
     values |= shares({name: values[name] for name in ("precision", "recall", "coverage")})
+    values["fd_judge"] = values["fd_judge"]._replace(low=max(values["fd_judge"].low, 0.0))
     return {f"realism/{name}": value for name, value in values.items() if math.isfinite(value.value)}
 
 
