@@ -44,6 +44,13 @@ def recombine(arguments: argparse.Namespace) -> None:
     print(arguments.out)
 
 
+def evaluate_folder(arguments: argparse.Namespace) -> None:
+    from pipeline.applications.evaluation.folder import evaluate_folder
+
+    evaluate_folder(arguments.pairs, arguments.out)
+    print(arguments.out / "index.html")
+
+
 def inspect_folder(arguments: argparse.Namespace) -> None:
     from pipeline.datasets.building.statistics import as_text, describe
 
@@ -87,6 +94,21 @@ def parser() -> argparse.ArgumentParser:
         "A model trained on rendered heads (the default) does badly on photographs: train on photographs for those."
     )
     command.set_defaults(run=recombine)
+
+    command = commands.add_parser("evaluate-folder", help="score the outputs of any system by the same protocol")
+    command.add_argument(
+        "--pairs",
+        type=Path,
+        required=True,
+        metavar="CSV",
+        help="columns subject, sample, output: paths, relative to it; and perhaps subject_person, sample_person: names",
+    )
+    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="where metrics and index.html go")
+    command.epilog = (
+        "Example: python -m pipeline evaluate-folder --pairs swaps/pairs.csv --out swaps/evaluation. "
+        "An output in which no face is found counts as a failure of that output."
+    )
+    command.set_defaults(run=evaluate_folder)
 
     command = commands.add_parser("inspect", help="what a prepared folder holds: counts, rejects, histograms")
     command.add_argument("folder", type=Path, nargs="?", default=paths.FACES, help=f"default: {paths.FACES}")

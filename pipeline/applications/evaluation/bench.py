@@ -69,7 +69,8 @@ def bench(court: Court, m: Material) -> Bench:
     over = intervals.resamples(*(people for people in (subject, sample) if len(people)))
     probes = m.real.part(slice(len(shown), None))
     warn_of_few(len(m.asked.subject_rows), len(m.real.found), m.real.features.shape[1])
-    return Bench(court, m, among, subject, sample, over, probes, person, intervals.resamples(person))
+    over_probes = intervals.resamples(person) if len(person) else Resamples(torch.ones(1, 0, dtype=torch.float64))
+    return Bench(court, m, among, subject, sample, over, probes, person, over_probes)
 
 
 def shares(values: Estimates) -> Estimates:

@@ -18,7 +18,7 @@ KINDS = ("identity/", "attributes/")  # of figures
 def groups(b: Bench) -> dict[str, dict[str, Tensor]]:
     """Family -> group -> bool [P], who belongs to it; families with one group alone are left out."""
     people, faces = b.material.people, b.material.asked.faces
-    rows = np.array([int(probes[0]) for probes in people.probes])
+    rows = np.array([int(own[0]) for own in people.gallery])
     if not faces.has("identity_vector", rows):
         return {}
     vectors = faces.column("identity_vector", rows)

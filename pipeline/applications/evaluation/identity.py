@@ -3,6 +3,7 @@
 What real photographs reach has the same names with `_real` behind.
 """
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -47,7 +48,7 @@ def identity(b: Bench, answers: Look) -> Figures:
     columns |= retrieve(features, b.subject, b.sample, found, b.among)._asdict()
     likeness = torch.where(real.genuine > verification.MISSED, real.genuine, 0)
     figures = {f"identity/{name}": b.of_pairs(column.double()) for name, column in columns.items()}
-    for name, column in (_recognised(real, thresholds) | {"cosine": likeness}).items():
+    for name, column in (_recognised(real, thresholds) | {"cosine": likeness}).items() if len(b.person) else ():
         figures[f"identity/{name}_real"] = b.of_probes(column.double())
     return figures
 
@@ -57,7 +58,7 @@ def rates(b: Bench, answers: Look) -> Estimates:
     made, real = _compared(b, answers.said, b.subject), _compared(b, b.probes, b.person)
 
     def of_people(chosen: Tensor) -> dict[str, float]:
-        of_real = _rates(real.part(chosen[b.person]))
+        of_real = _rates(real.part(chosen[b.person])) if len(b.person) else {}
         of_made = _rates(made.part(chosen[b.subject]))
         return {f"identity/{k}": v for k, v in of_made.items()} | {f"identity/{k}_real": v for k, v in of_real.items()}
 
@@ -90,5 +91,7 @@ def _taken_for_sample(b: Bench, made: Compared, thresholds: Mapping[str, float])
 
 
 def _rates(faces: Compared) -> dict[str, float]:
+    if not len(faces.own):
+        return {"eer": math.nan, "auc": math.nan}
     pairs = faces.genuine, faces.impostors
     return {"eer": verification.equal_error_rate(*pairs), "auc": verification.auc(*pairs)}

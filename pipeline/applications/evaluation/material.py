@@ -106,6 +106,8 @@ def gather(
 
 def training_rows(faces: Faces) -> np.ndarray:
     """Of at most MEMORISED training images, the rows."""
+    if SPLITS[0] not in faces.coded("split")[1]:
+        return np.zeros(0, np.int64)
     rows = faces.of_split(SPLITS[0])
     return rows[np.linspace(0, len(rows) - 1, min(len(rows), MEMORISED)).round().astype(np.int64)]
 

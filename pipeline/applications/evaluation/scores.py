@@ -40,7 +40,9 @@ class Scores(NamedTuple):
 def recombinations(b: Bench, answers: Look) -> Scores:
     """Of subjects with samples, by IP-GAN or by anybody: identity, attributes, truth and realism."""
     truth = {name: b.of_pairs(torch.from_numpy(column)) for name, column in answers.truth.items()}
-    figures = identity(b, answers) | attributes(b, answers) | truth | memorisation(b, answers)
+    figures = identity(b, answers) | attributes(b, answers) | truth
+    if len(b.material.train_rows):
+        figures |= memorisation(b, answers)
     return Scores(figures, rates(b, answers) | realism(b, answers) | uncanniness(b, answers))
 
 
@@ -66,13 +68,13 @@ def everything(b: Bench, network: FaceModel | None) -> Results:
 
     Args:
         b: the comparison.
-        network: IP-GAN's; None for CVAE-GAN, which has no code of a photograph's person.
+        network: IP-GAN's; None where nobody has it.
     """
-    if network is None:
+    if not len(b.sample):
         made = classes(b, b.model)
         return Results(made.columns, {MODEL: made.values}, {})
     scored = {name: recombinations(b, answers) for name, answers in b.material.answers.items()}
-    codes = {name: figure.estimate() for name, figure in disentanglement(b, network).items()}
     systems = {name: score.values for name, score in scored.items()}
-    systems[MODEL] |= codes
+    if network is not None:
+        systems[MODEL] |= {name: figure.estimate() for name, figure in disentanglement(b, network).items()}
     return Results(scored[MODEL].columns, systems, by_group(b, scored[MODEL].figures))

@@ -50,8 +50,9 @@ def controls(asked: Asked) -> dict[str, Control]:
     made: dict[str, Control] = {
         "copy_sample": lambda a, _: a.faces.images(a.sample_rows),
         "copy_subject": lambda a, _: a.faces.images(a.subject_rows),
-        "another_photograph": lambda a, _: a.faces.images(another_photograph(a)),
     }
+    if set(asked.subject_rows.tolist()) <= set(np.concatenate(asked.people.probes).tolist()):
+        made["another_photograph"] = lambda a, _: a.faces.images(another_photograph(a))
     if asked.truth_known:
         mean, train = mean_face(asked.faces, asked.people.rows), Thumbnails(asked.faces)
         made |= {
