@@ -87,3 +87,23 @@ def test_one_face_for_all_covers_nothing():
 @pytest.mark.parametrize("answer", ["sample", "subject", "mean_face", "nearest_training_image"])
 def test_what_anyone_could_answer_is_far_from_the_truth(answer):
     assert MODEL[f"truth/psnr_{answer}"]["high"] < value("truth_blurred", "truth/psnr")
+
+
+@pytest.mark.parametrize("region", ["", "_eyes", "_mouth"])
+def test_a_fresh_classifier_sees_blur_and_nothing_in_the_true_answers(region):
+    assert abs(value("truth", f"uncanniness/auc{region}") - 0.5) < 0.06
+    assert value("truth_blurred", f"uncanniness/auc{region}") > 0.9
+
+
+def test_a_training_image_is_a_copy_and_a_new_photograph_is_as_seldom_one_as_others():
+    assert value("nearest_training_image", "memorisation/copies") == 1
+    assert overlap(CONTROLS["copy_sample"]["memorisation/copies"], MODEL["memorisation/copies_real"])
+
+
+def test_probes_read_what_is_there_and_nothing_from_the_wrong_code():
+    def read(name):
+        return MODEL[f"disentanglement/{name}"]["value"]
+
+    assert read("identity_from_f_I") > 0.9
+    assert read("yaw_from_z_error") < 0.5 * read("yaw_chance_error")
+    assert read("yaw_from_f_I_error") > 0.9 * read("yaw_chance_error")

@@ -18,7 +18,12 @@ from PIL import Image
 from pipeline import tracking
 from pipeline.params import Judge, Recogniser, Synthesize
 
-METRICS = {"identity/top1": torch.tensor(0.5), "attributes/yaw_error": 0.25, "pairs": 3}
+METRICS = {
+    "identity/top1": {"value": torch.tensor(0.5), "low": 0.25, "high": 0.75, "n": 12},
+    "attributes/yaw_error": 0.25,
+    "pairs": 3,
+}
+SYSTEMS = {"copy_sample": {"identity/top1": {"value": 0.0, "low": 0.0, "high": 0.0, "n": 12}}, "model": METRICS}
 SYNTHESIZE = Synthesize(samples_per_subject=1, grid_subjects=2, grid_samples=3)
 RECOGNISER = {
     "seed": 0,
@@ -86,6 +91,8 @@ def tracked(tmp_path_factory):
             run.picture("worst", np.full((8, 8, 3), 255, np.uint8))
             run.metrics(Path("results/judge/metrics.json"), {"replaced": 1})
             run.metrics(Path("results/judge/metrics.json"), METRICS, {"truth/psnr": "no known truth"})
+            run.systems(Path("results/judge/controls.json"), SYSTEMS)
+            run.systems(Path("results/judge/groups.json"), {})
     return folder
 
 
@@ -129,7 +136,7 @@ def test_the_metrics_file_is_sorted_plain_floats(tracked):
     assert (tracked / "results/judge/metrics.json").read_text() == (
         "{\n"
         '  "attributes/yaw_error": 0.25,\n'
-        '  "identity/top1": 0.5,\n'
+        '  "identity/top1": {\n    "high": 0.75,\n    "low": 0.25,\n    "n": 12.0,\n    "value": 0.5\n  },\n'
         '  "not_measured": {\n    "truth/psnr": [\n      "no known truth"\n    ]\n  },\n'
         '  "pairs": 3.0\n'
         "}\n"
@@ -139,6 +146,23 @@ def test_the_metrics_file_is_sorted_plain_floats(tracked):
 def test_the_summary_has_the_keys_and_values_of_the_metrics_file(tracked, summary):
     metrics = json.loads((tracked / "results/judge/metrics.json").read_text())
     assert {key: summary["summary"].get(key) for key in metrics} == metrics
+
+
+def test_systems_are_a_file_and_a_table_with_a_row_each(tracked, summary):
+    written = json.loads((tracked / "results/judge/controls.json").read_text())
+    assert written["copy_sample"]["identity/top1"]["n"] == 12
+    assert written["model"]["pairs"] == 3
+    shown = summary["summary"]["judge/controls"]
+    assert (shown["ncols"], shown["nrows"]) == (4, 2)
+    (table,) = (tracked / "wandb").glob("offline-run-*/files/media/table/judge/controls*.table.json")
+    content = json.loads(table.read_text())
+    assert content["columns"] == ["system", "attributes/yaw_error", "identity/top1", "pairs"]
+    assert content["data"] == [["copy_sample", None, 0.0, None], ["model", 0.25, 0.5, 3.0]]
+
+
+def test_where_there_is_no_system_the_file_says_so_and_there_is_no_table(tracked, summary):
+    assert json.loads((tracked / "results/judge/groups.json").read_text()) == {}
+    assert "judge/groups" not in summary["summary"]
 
 
 def test_a_curve_is_a_row_for_each_count_of_images_and_a_column_for_each_key(tracked):
@@ -165,6 +189,8 @@ def test_a_metric_that_is_no_number_is_refused(value):
     run = tracking.Run(None)
     with pytest.raises(ValueError, match=r"m\.json: not finite: \{'identity/top1': (nan|inf)\}"):
         run.metrics(Path("m.json"), {"identity/top1": value, "good": 1})
+    with pytest.raises(ValueError, match="not finite"):
+        run.metrics(Path("m.json"), {"identity/top1": {"value": 1.0, "low": value}})
     assert not Path("m.json").exists()
 
 

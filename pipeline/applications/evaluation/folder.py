@@ -56,12 +56,13 @@ def evaluate_folder(pairs: Path, out: Path) -> None:
     """
     rows = listed(pairs)
     files = {name: assets.locate(name).path for name in PUBLISHED}
+    inception = _inception()
     detect = yunet(files["yunet"], MIN_SCORE)
     judge = photo_judge(detect, warp, files["reidentification"], files["head_pose"])
     court = Court(judge, {name: Attribute("continuous", -90.0, 90.0) for name in ANGLES})
     with tempfile.TemporaryDirectory(prefix="facet-") as place:
         faces, outputs = _aligned(rows, detect, Path(place))
-        measured = bench(court, gather(court, faces, people_of(faces), outputs, None))
+        measured = bench(court, gather(court, faces, people_of(faces), outputs, inception))
         results = scores.everything(measured, None)
         systems = table.written(results.systems)
         values = table.plain(measured, systems.pop(MODEL), systems)
@@ -69,6 +70,14 @@ def evaluate_folder(pairs: Path, out: Path) -> None:
     for case, row in zip(cases, rows, strict=True):
         case["output"] = str(row.output)
     _write(out, values, systems, cases)
+
+
+def _inception() -> Path | None:
+    """Inception's weights, where somebody has fetched them."""
+    try:
+        return assets.locate("inception").path
+    except assets.AssetError:
+        return None
 
 
 def listed(pairs: Path) -> list[Row]:
@@ -158,6 +167,8 @@ def _write(out: Path, values: dict, systems: dict, cases: list) -> None:
         out.mkdir(parents=True, exist_ok=True)
         run = tracking.Run(None)
         reasons = table.not_measured(values)
+        if "realism/fid" in reasons:
+            reasons["realism/fid"] = "Inception's weights are not here: `python -m pipeline fetch inception`"
         run.metrics(out / "metrics.json", values, reasons)
         run.systems(out / "controls.json", systems)
         write_table(out / "cases.parquet", cases)
