@@ -13,9 +13,15 @@ TRAIN_GRIDS = Path("results/train/grids")  # the same recombinations after 00001
 
 SYNTHESIZED = Path("results/synthesize/faces")  # tar shards of x' with an index of who was recombined with whom
 GRID = Path("results/synthesize/grid.png")
-CASES = Path("results/evaluate/cases")  # cases.parquet: a row a pair, what each metric says; truth.png where known
-TRUE_GRID = CASES / "truth.png"
-NEAREST_GRID = CASES / "nearest.png"
+CASES = Path("results/evaluate/cases")  # cases.parquet: a row a pair, what each metric says; pictures
+EVALUATE_PICTURES = {  # caption -> file, of those that the data knows enough for
+    "The same, rendered: the true answers": CASES / "truth.png",
+    "The worst six and the best six by likeness to the subject: subject, sample, answer, truth": CASES
+    / "cases_cosine_subject.png",
+    "Likewise by the error of yaw": CASES / "cases_yaw_error.png",
+    "Likewise by the distance to the truth": CASES / "cases_psnr.png",
+    "Faces most like a training image in the judge's eyes, and below each that image": CASES / "nearest.png",
+}
 REPORT = Path("results/report/index.html")
 
 PREPARE_METRICS = Path("results/prepare/metrics.json")
@@ -40,4 +46,5 @@ PRETRAIN_CURVE = Path("results/pretrain/plots/curve.csv")
 JUDGE_CURVE = Path("results/judge/plots/curve.csv")
 TRAIN_CURVE = Path("results/train/plots/curve.csv")
 VALIDATION_CURVE = Path("results/train/plots/validation.csv")
+EVALUATE_PLOTS = Path("results/evaluate/plots")  # roc.csv, by_yaw.csv
 CURVES = (PRETRAIN_CURVE, JUDGE_CURVE, TRAIN_CURVE)

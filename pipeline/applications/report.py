@@ -98,6 +98,21 @@ class Bar(NamedTuple):
         return self.key.removeprefix("identity/")
 
 
+EVALUATED = (  # charts of the evaluation: file, caption, x-axis, column -> what it says
+    (
+        "roc",
+        "True accept rate by false accept rate, as a power of ten",
+        "log10_false_accept",
+        {"synthesized": "synthesized faces", "real": "photographs"},
+    ),
+    (
+        "by_yaw",
+        "Error of yaw in degrees by the yaw of the sample",
+        "yaw_from",
+        {"attributes/yaw_error": "synthesized faces", "attributes/yaw_error_real": "the judge's own"},
+    ),
+    ("by_yaw", "Taken for the subject, by the yaw of the sample", "yaw_from", {"identity/top1": "synthesized faces"}),
+)
 ELSEWHERE = ("attributes/", "identity/", "truth/", "uncanniness/", "memorisation/", "disentanglement/")  # on the page
 READABLE = 0.3  # of the error of a random other face
 
@@ -133,6 +148,7 @@ def build(
     grids: Sequence[Path] = (),
     controls: Mapping[str, Mapping[str, Any]] | None = None,
     groups: Mapping[str, Mapping[str, Any]] | None = None,
+    plots: Path | None = None,
 ) -> str:
     """The page, as HTML.
 
@@ -147,9 +163,15 @@ def build(
         grids: pictures made during the training, named by the images seen.
         controls: system -> its metrics, of systems whose scores are known before.
         groups: FAMILY/GROUP -> the model's metrics for those subjects; FAMILY/gap -> the difference between groups.
+        plots: folder with the evaluation's roc.csv and by_yaw.csv.
     """
     measured = metrics.get("evaluate", {})
     results = numbers(measured)
+    evaluated = {
+        caption: together(plots / f"{name}.csv", columns, x)
+        for name, caption, x, columns in EVALUATED
+        if plots and (plots / f"{name}.csv").exists()
+    }
     template = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -178,6 +200,7 @@ def build(
         swap=together(validation, SWAP) if validation else None,
         validated=[panel for panel in panels(validation) if panel.name not in SWAP] if validation else [],
         grids=[picture(f"{number(int(path.stem))} images", path) for path in spread(sorted(grids), GRIDS)],
+        together={caption: lines for caption, lines in evaluated.items() if lines is not None},
         chart=CHART,
         stages={stage: remaining(values) for stage, values in metrics.items() if stage != "evaluate"},
         params=params,

@@ -2,7 +2,7 @@
 
 from pipeline import assets, paths, tracking, work
 from pipeline.applications import judging
-from pipeline.applications.evaluation import scores, table
+from pipeline.applications.evaluation import curves, scores, table
 from pipeline.applications.evaluation.bench import bench
 from pipeline.applications.evaluation.material import MODEL, gather
 from pipeline.applications.face_model import FaceModel
@@ -26,10 +26,12 @@ def run(data: Data, model: Model, judge: Judge, synthesize: Synthesize, evaluate
         measured = bench(court, gather(court, faces, people, synthesized, inception))
         results = scores.everything(measured, network)
         (w / "cases").mkdir(exist_ok=True)
-        write_table(w / "cases" / "cases.parquet", table.cases(measured.material, results.columns))
-        for name, caption, picture in table.pictures(measured, synthesize):
+        write_table(w / "cases" / "cases.parquet", table.cases(measured.material, results.model.columns))
+        for name, caption, picture in table.pictures(measured, results.model.figures, synthesize):
             write_png(w / "cases" / f"{name}.png", picture)
             track.picture(f"evaluate/{name}", picture, caption)
+        for curve in curves.curves(measured, results.model.figures):
+            track.table(paths.EVALUATE_PLOTS / f"{curve.name}.csv", curve.columns, curve.rows)
 
         systems, groups = map(table.written, (results.systems, results.groups))
         values = table.plain(measured, systems.pop(MODEL), systems)

@@ -26,15 +26,22 @@ def run(
 
     with tracking.run("report", *sections) as track, work.building("report", *sections) as w:
         pictures = {"Recombinations of people that nothing was trained on": paths.GRID}
-        if paths.TRUE_GRID.exists():
-            pictures["The same, rendered: the true answers"] = paths.TRUE_GRID
-        if paths.NEAREST_GRID.exists():
-            pictures["Faces most like a training image in the judge's eyes, and below each that image"] = (
-                paths.NEAREST_GRID
-            )
+        pictures |= {says: path for says, path in paths.EVALUATE_PICTURES.items() if path.exists()}
         grids = list(paths.TRAIN_GRIDS.glob("*.png"))
         environment, validation = provenance.environment(), paths.VALIDATION_CURVE
-        page = build("Facet", params, metrics, curves, pictures, environment, validation, grids, controls, groups)
+        page = build(
+            "Facet",
+            params,
+            metrics,
+            curves,
+            pictures,
+            environment,
+            validation,
+            grids,
+            controls,
+            groups,
+            paths.EVALUATE_PLOTS,
+        )
         (w / "index.html").write_text(page, encoding="utf-8")
 
         track.picture("report/grid", paths.GRID)

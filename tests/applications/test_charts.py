@@ -44,7 +44,7 @@ def test_a_long_curve_is_thinned_and_keeps_its_end(written):
 def test_curves_in_one_chart_have_one_scale(written):
     path = written("images,a,b,c\n50,0,4,9\n100,1,2,9\n")
     chart = together(path, {"b": "second", "a": "first"})
-    assert (chart.low, chart.high, chart.images) == (0, 4, 100)
+    assert (chart.low, chart.high, chart.begin, chart.end) == (0, 4, 0, 100)
     assert {line.name: (line.says, line.last) for line in chart.lines} == {"a": ("first", 1), "b": ("second", 2)}
     assert {line.name: line.path for line in chart.lines} == {
         "a": f"M150.0 {HEIGHT:.1f}L300.0 {0.75 * HEIGHT:.1f}",
@@ -56,3 +56,10 @@ def test_curves_in_one_chart_have_one_scale(written):
 def test_of_several_curves_with_one_point_each_keeps_its_height(written):
     chart = together(written("images,a,b\n50,0,4\n"), {"a": "", "b": ""})
     assert [line.path for line in chart.lines] == [f"M0.0 {HEIGHT:.1f}L300.0 {HEIGHT:.1f}", "M0.0 0.0L300.0 0.0"]
+
+
+def test_another_axis_begins_at_its_first_value(written):
+    path = written("yaw,error\n-45,4\n5,2\n45,4\n")
+    chart = together(path, {"error": "of yaw"}, x="yaw")
+    assert (chart.begin, chart.end) == (-45, 45)
+    assert chart.lines[0].path == f"M0.0 0.0L{CHART[0] * 50 / 90:.1f} {CHART[1]:.1f}L{CHART[0]:.1f} 0.0"

@@ -114,6 +114,15 @@ def test_what_gives_a_face_away_stands_beside_what_would_be_perfect(make):
     assert "What shows" not in text(make())
 
 
+def test_curves_of_the_evaluation_are_drawn(make, tmp_path):
+    (tmp_path / "roc.csv").write_text("log10_false_accept,synthesized,real\n-3,0.5,0.9\n0,1,1\n")
+    page = make(plots=tmp_path)
+    assert "True accept rate" in text(page)
+    assert "0.500 to 1 ; x from -3 to 0" in text(page)
+    assert page.count('<path class="line') == 2
+    assert "Error of yaw" not in page
+
+
 def test_groups_stand_with_their_gap(make):
     gap = {"value": 0.1, "low": -0.05, "high": 0.2, "n": 9}
     groups = {

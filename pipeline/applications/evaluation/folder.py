@@ -66,7 +66,7 @@ def evaluate_folder(pairs: Path, out: Path) -> None:
         results = scores.everything(measured, None)
         systems = table.written(results.systems)
         values = table.plain(measured, systems.pop(MODEL), systems)
-        cases = table.cases(measured.material, results.columns)
+        cases = table.cases(measured.material, results.model.columns)
     for case, row in zip(cases, rows, strict=True):
         case["output"] = str(row.output)
     _write(out, values, systems, cases)

@@ -40,7 +40,7 @@ class Compared(NamedTuple):
 
 def identity(b: Bench, answers: Look) -> Figures:
     """Of recombinations."""
-    made, real = _compared(b, answers.said, b.subject), _compared(b, b.probes, b.person)
+    made, real = compared(b, answers.said, b.subject), compared(b, b.probes, b.person)
     tellable = {name: far for name, far in FALSE_ACCEPT_RATES.items() if len(real.impostors) * far >= 1}
     thresholds = {name: verification.threshold_at(real.impostors, far) for name, far in tellable.items()}
     features, found = seen(answers.said)
@@ -55,7 +55,7 @@ def identity(b: Bench, answers: Look) -> Figures:
 
 def rates(b: Bench, answers: Look) -> Estimates:
     """What only a set of faces has: errors where two kinds of them are equal, and areas under curves."""
-    made, real = _compared(b, answers.said, b.subject), _compared(b, b.probes, b.person)
+    made, real = compared(b, answers.said, b.subject), compared(b, b.probes, b.person)
 
     def of_people(chosen: Tensor) -> dict[str, float]:
         of_real = _rates(real.part(chosen[b.person])) if len(b.person) else {}
@@ -67,14 +67,21 @@ def rates(b: Bench, answers: Look) -> Estimates:
 
 def closed_set(b: Bench, answers: Look) -> Figures:
     """Of the people that CVAE-GAN was trained on, by their numbers: the paper's Table 1, by an independent judge."""
-    made, real = _compared(b, answers.said, b.subject), _compared(b, b.probes, b.person)
+    made, real = compared(b, answers.said, b.subject), compared(b, b.probes, b.person)
     return {
         "closed_set/top1": b.of_pairs(verification.among_nearest(made.table, made.own, 1).double()),
         "closed_set/top1_real": b.of_probes(verification.among_nearest(real.table, real.own, 1).double()),
     }
 
 
-def _compared(b: Bench, said: Verdict, person: Tensor) -> Compared:
+def compared(b: Bench, said: Verdict, person: Tensor) -> Compared:
+    """What the judge says of faces, beside the gallery.
+
+    Args:
+        b: the comparison.
+        said: of the faces.
+        person: int64 [B], whom each should show.
+    """
     return Compared(verification.scores(*seen(said), b.among), torch.searchsorted(b.among.people, person))
 
 

@@ -58,7 +58,7 @@ def classes(b: Bench, answers: Look) -> Scores:
 class Results(NamedTuple):
     """Of everything that was measured."""
 
-    columns: Column  # of the model
+    model: Scores
     systems: dict[str, Estimates]  # MODEL and the controls
     groups: dict[str, Estimates]  # of the model, by groups of subjects
 
@@ -72,9 +72,9 @@ def everything(b: Bench, network: FaceModel | None) -> Results:
     """
     if not len(b.sample):
         made = classes(b, b.model)
-        return Results(made.columns, {MODEL: made.values}, {})
+        return Results(made, {MODEL: made.values}, {})
     scored = {name: recombinations(b, answers) for name, answers in b.material.answers.items()}
     systems = {name: score.values for name, score in scored.items()}
     if network is not None:
         systems[MODEL] |= {name: figure.estimate() for name, figure in disentanglement(b, network).items()}
-    return Results(scored[MODEL].columns, systems, by_group(b, scored[MODEL].figures))
+    return Results(scored[MODEL], systems, by_group(b, scored[MODEL].figures))

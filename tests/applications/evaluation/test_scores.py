@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.applications.evaluation import scores, table
+from pipeline.applications.evaluation import curves, scores, table
 from pipeline.applications.evaluation.bench import Bench, bench
 from pipeline.applications.evaluation.material import MODEL, gather
 from pipeline.applications.judging import Court, known_attributes
@@ -170,6 +170,38 @@ def test_no_training_image_is_nearer_to_the_truth_than_the_nearest(faces, scored
         one = scored(lambda subject, _, row=row: np.repeat([faces.image(row)], len(subject), 0))
         # It is looked for among small pictures.
         assert (one.bench.material.answers[MODEL].truth["truth/psnr"] <= nearest + 0.5).all()
+
+
+def test_curves_say_what_the_numbers_say(faces, scored):
+    evaluated = scored(lambda _, sample: faces.images(sample))
+    figures = scores.recombinations(evaluated.bench, evaluated.bench.model).figures
+    roc, by_yaw = curves.curves(evaluated.bench, figures)
+    assert roc.columns == ["log10_false_accept", "synthesized", "real"]
+    assert (roc.rows[0][0], roc.rows[-1]) == (-3, [0, 1, 1])
+    # Photographs are told apart; the sample given back is accepted as the subject only where everybody is.
+    assert all((made, real) == (0, 1) for _, made, real in roc.rows[:-1])
+    assert sum(row[1] for row in by_yaw.rows) == 20
+    yaw = by_yaw.columns.index("attributes/yaw_error")
+    assert [row[yaw] for row in by_yaw.rows] == [0] * len(by_yaw.rows)
+
+
+def test_the_worst_cases_stand_first(faces, scored):
+    right = {0, 7, 12, 19}
+
+    def outputs(subject, sample):
+        shown = [s if i in right else a for i, (s, a) in enumerate(zip(subject, sample, strict=True))]
+        return faces.images(np.array(shown))
+
+    evaluated = scored(outputs)
+    figures = scores.recombinations(evaluated.bench, evaluated.bench.model).figures
+    pictures = {name: (caption, picture) for name, caption, picture in curves.cases(evaluated.bench, figures)}
+    assert set(pictures) == {"cases_cosine_subject", "cases_yaw_error", "cases_psnr"}
+    caption, picture = pictures["cases_cosine_subject"]
+    assert "subject, sample, answer, truth" in caption
+    subject, answer = (picture[row * 34 : row * 34 + 32] for row in (0, 2))  # 32 pixels and a gap of 2
+    same = [np.array_equal(subject[:, x : x + 32], answer[:, x : x + 32]) for x in range(0, picture.shape[1], 34)]
+    assert same[:6] == [False] * 6
+    assert same[-4:] == [True] * 4
 
 
 def test_a_judge_that_knows_everybody_scores_one_on_real_images(faces, court):

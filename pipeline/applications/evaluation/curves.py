@@ -1,0 +1,88 @@
+"""What is a curve rather than a number: acceptance by threshold, figures by yaw; and the worst and the best cases."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from pipeline.applications.evaluation.bench import Bench, Figures
+from pipeline.applications.evaluation.identity import Compared, compared
+from pipeline.applications.judging import known_attributes
+from pipeline.datasets.contact_sheet import tiled
+from pipeline.datasets.true_answers import true_recombinations
+from pipeline.metrics import verification
+
+FALSE_ACCEPT = np.arange(-3.0, 0.01, 0.1)  # powers of ten
+YAW = np.arange(-45.0, 45.0, 10.0)  # degrees, where a bin begins
+BY_YAW = ("identity/top1", "identity/cosine_subject", "attributes/yaw_error", "attributes/yaw_error_real", "truth/psnr")
+SORTED = {"identity/cosine_subject": True, "attributes/yaw_error": False, "truth/psnr": True}  # whether more is better
+CASES = 6  # worst, and best, in a picture
+
+
+class Table(NamedTuple):
+    """Plot data."""
+
+    name: str
+    columns: list[str]
+    rows: list[list[float]]
+
+
+def curves(b: Bench, figures: Figures) -> Iterator[Table]:
+    """Of the model; nothing of a method that is given no subject."""
+    if len(b.sample):
+        yield _roc(b)
+        yield _by_yaw(b, figures)
+
+
+def _roc(b: Bench) -> Table:
+    """True accept rates at the same false accept rates, of synthesized faces and of photographs."""
+    kinds = {"synthesized": compared(b, b.model.said, b.subject), "real": compared(b, b.probes, b.person)}
+    rates = {name: _rates(kind) for name, kind in kinds.items() if len(kind.own)}
+    rows = np.stack([FALSE_ACCEPT, *rates.values()], 1).round(4).tolist()
+    return Table("roc", ["log10_false_accept", *rates], rows)
+
+
+def _rates(kind: Compared) -> np.ndarray:
+    curve = verification.roc(kind.genuine, kind.impostors)
+    # Where the curve jumps, the rate that is reached without accepting more impostors.
+    place = torch.searchsorted(curve.false_accept, torch.from_numpy(10**FALSE_ACCEPT), right=True) - 1
+    return curve.true_accept[place].numpy()
+
+
+def _by_yaw(b: Bench, figures: Figures) -> Table:
+    """Means of figures by the sample's yaw; a bin without a sample has no row."""
+    m = b.material
+    place = {row: i for i, row in enumerate(m.people.rows.tolist())}
+    truly = known_attributes(m.asked.faces, m.asked.sample_rows)
+    said = m.real.attributes["yaw"][[place[row] for row in m.asked.sample_rows.tolist()]]
+    bins = np.digitize(truly.get("yaw", said), YAW) - 1
+    names = [name for name in BY_YAW if name in figures]
+    rows = []
+    for number, begin in enumerate(YAW.tolist()):
+        here = torch.from_numpy(bins == number)
+        if here.any():
+            means = [figures[name].column[here].double().mean().item() for name in names]
+            rows.append([begin, float(here.sum()), *(round(mean, 4) for mean in means)])
+    return Table("by_yaw", ["yaw_from", "images", *names], rows)
+
+
+def cases(b: Bench, figures: Figures) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Name, caption and picture of the worst and the best cases by each metric of SORTED that was measured.
+
+    A column has the subject, the sample, the answer, and the true one where it is known; the worst stand first.
+    """
+    shown = len(b.model.images)
+    for name, more in SORTED.items():
+        if not len(b.sample) or name not in figures or shown < 2 * CASES:
+            continue
+        order = figures[name].column[:shown].double().argsort(descending=not more, stable=True).numpy()
+        chosen = np.concatenate([order[:CASES], order[-CASES:]])
+        asked = b.material.asked.part(chosen)
+        rows = [asked.faces.images(asked.subject_rows), asked.faces.images(asked.sample_rows), b.model.images[chosen]]
+        if asked.truth_known:
+            rows.append(true_recombinations(asked.faces, asked.subject_rows, asked.sample_rows))
+        gap = np.full_like(rows[0][0], 255)
+        picture = tiled([[*row[:CASES], gap, *row[CASES:]] for row in rows])
+        what = "subject, sample, answer" + (", truth" if asked.truth_known else "")
+        yield f"cases_{name.rpartition('/')[2]}", f"worst and best by {name}: {what}", picture
