@@ -51,6 +51,15 @@ def evaluate_folder(arguments: argparse.Namespace) -> None:
     print(arguments.out / "index.html")
 
 
+def rate(arguments: argparse.Namespace) -> None:
+    from pipeline.applications import rating
+
+    if arguments.summary:
+        print(rating.summary(arguments.out))
+    else:
+        rating.rate(arguments.out, arguments.port, load_params().evaluate.gallery)
+
+
 def inspect_folder(arguments: argparse.Namespace) -> None:
     from pipeline.datasets.building.statistics import as_text, describe
 
@@ -109,6 +118,16 @@ def parser() -> argparse.ArgumentParser:
         "An output in which no face is found counts as a failure of that output."
     )
     command.set_defaults(run=evaluate_folder)
+
+    command = commands.add_parser("rate", help="people say which of two faces is made up, in a browser")
+    command.add_argument("--out", type=Path, default=paths.RATINGS, metavar="CSV", help=f"default: {paths.RATINGS}")
+    command.add_argument("--port", type=int, default=8000, help="of 127.0.0.1 (8000); 0: any that is free")
+    command.add_argument("--summary", action="store_true", help="only say what the answers so far add up to")
+    command.epilog = (
+        "Example: python -m pipeline rate. Each synthesized face stands beside a photograph of its subject; nothing on "
+        "the page says which is which. Every answer is kept at once; Ctrl-C ends it with the rate and its interval."
+    )
+    command.set_defaults(run=rate)
 
     command = commands.add_parser("inspect", help="what a prepared folder holds: counts, rejects, histograms")
     command.add_argument("folder", type=Path, nargs="?", default=paths.FACES, help=f"default: {paths.FACES}")

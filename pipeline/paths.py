@@ -22,6 +22,7 @@ EVALUATE_PICTURES = {  # caption -> file, of those that the data knows enough fo
     "Likewise by the distance to the truth": CASES / "cases_psnr.png",
     "Faces most like a training image in the judge's eyes, and below each that image": CASES / "nearest.png",
 }
+RATINGS = Path("results/rate/ratings.csv")  # no stage's: what people said of synthesized faces
 REPORT = Path("results/report/index.html")
 
 PREPARE_METRICS = Path("results/prepare/metrics.json")
