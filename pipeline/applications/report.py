@@ -55,6 +55,26 @@ LEAKS = {  # key -> what it says, and the key of what it is compared with
     "disentanglement/identity_from_z": ("the person of a photograph, read from z by a line", "chance"),
     "disentanglement/identity_from_f_I": ("and from f_I, where it belongs", "chance"),
 }
+USES = {  # key -> what it says, and the key of what it is compared with
+    "applications/frontalization_top1": (
+        "turned photographs brought to the front are taken for their person",
+        "as they are",
+    ),
+    "applications/frontalization_yaw": ("degrees by which the results are still turned", ""),
+    "applications/morphing_monotone": ("steps of a morph between two samples that turn the right way", ""),
+    "applications/morphing_drift": ("likeness to the subject that comes and goes on the way", ""),
+    "applications/performance_flicker": (
+        "unrest of a performance from frame to frame, over that of the true frames",
+        "",
+    ),
+    "applications/performance_likeness_deviation": ("how much likeness to the subject varies over its frames", ""),
+    "applications/adversarial_auc_fgsm_4": (
+        "photographs that fool I, by 4 grey levels in one step, are told from honest ones",
+        "",
+    ),
+    "applications/adversarial_auc_pgd_4": ("likewise, in five steps", ""),
+    "applications/adversarial_cosine_pgd_4": ("what is left of the likeness that I sees, under that attack", ""),
+}
 SYSTEMS = {  # whose scores are known before -> what they do
     "model": "the model",
     "truth": "the true answer, rendered",
@@ -113,7 +133,15 @@ EVALUATED = (  # charts of the evaluation: file, caption, x-axis, column -> what
     ),
     ("by_yaw", "Taken for the subject, by the yaw of the sample", "yaw_from", {"identity/top1": "synthesized faces"}),
 )
-ELSEWHERE = ("attributes/", "identity/", "truth/", "uncanniness/", "memorisation/", "disentanglement/")  # on the page
+ELSEWHERE = (
+    "attributes/",
+    "identity/",
+    "truth/",
+    "uncanniness/",
+    "memorisation/",
+    "disentanglement/",
+    "applications/",
+)  # on the page
 READABLE = 0.3  # of the error of a random other face
 
 
@@ -192,6 +220,7 @@ def build(
         headings=list(HEADINGS.values()),
         leaks=leak_rows(results, numbers((controls or {}).get("truth", {}))),
         probes=probe_rows(results),
+        uses=leak_rows(results, {}, USES),
         groups=system_rows({}, groups or {}, GROUP_HEADINGS),
         group_headings=list(GROUP_HEADINGS.values()),
         not_measured=by_reason(measured.get("not_measured", {})),
@@ -248,12 +277,15 @@ class LeakRow(NamedTuple):
     of: str  # what the reference is of
 
 
-def leak_rows(results: Mapping[str, float], truth: Mapping[str, float]) -> list[LeakRow]:
+def leak_rows(
+    results: Mapping[str, float], truth: Mapping[str, float], listed: Mapping[str, tuple[str, str]] = LEAKS
+) -> list[LeakRow]:
     """Those that were measured, each beside what would be perfect.
 
     Args:
         results: of the model.
         truth: of the true answers, where they are known.
+        listed: key -> what it says, and what it is compared with.
     """
     beside = {
         "the true answers": lambda key: truth.get(key),

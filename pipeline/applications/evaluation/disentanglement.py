@@ -3,25 +3,21 @@
 Beside each leak stands what is meant to be read from that code, so that a probe which reads nothing of anything shows.
 """
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from pipeline.applications.evaluation.bench import Bench, Figures
-from pipeline.applications.face_model import FaceModel
+from pipeline.applications.evaluation.maker import Maker
 from pipeline.applications.judging import known_attributes, visible
 from pipeline.applications.retrieval import labelled
-from pipeline.datasets.pairs import to_tensor
-from pipeline.datasets.shards import Faces
 from pipeline.metrics import intervals
 from pipeline.metrics.attributes import Attribute, errors
 from pipeline.metrics.probes import classify, predict
-from pipeline.training.spread import chunks
 
 CODES = ("f_I", "z")
 
 
-def disentanglement(b: Bench, network: FaceModel) -> Figures:
+def disentanglement(b: Bench, maker: Maker) -> Figures:
     """Of the real photographs of the people that the method is evaluated on.
 
     `identity_from_CODE`: whose probe a photograph is, by a linear probe fitted to the galleries; `identity_chance`.
@@ -29,7 +25,7 @@ def disentanglement(b: Bench, network: FaceModel) -> Figures:
     one that is given nothing.
     """
     people, faces = b.material.people, b.material.asked.faces
-    codes = dict(zip(CODES, _codes(network, faces, people.rows), strict=True))
+    codes = {name: code.cpu() for name, code in zip(CODES, maker.codes(faces.images(people.rows)), strict=True)}
     galleries, person = labelled(people.gallery)
     figures = {}
     for name, code in codes.items():
@@ -71,14 +67,3 @@ def _read(attribute: Attribute, x: Tensor, truly: Tensor, x_new: Tensor) -> Tens
     turn = (truly - attribute.low) / (attribute.high - attribute.low) * 2 * torch.pi
     sine, cosine = predict(x, torch.stack([turn.sin(), turn.cos()], 1), x_new).T
     return attribute.low + (torch.atan2(sine, cosine) / (2 * torch.pi)).remainder(1) * (attribute.high - attribute.low)
-
-
-@torch.inference_mode()
-def _codes(network: FaceModel, faces: Faces, rows: np.ndarray) -> tuple[Tensor, Tensor]:
-    """f_I and the mean of z of these photographs, float [B, d] each."""
-    f_I, z = [], []
-    for part in chunks(rows):
-        x = to_tensor(faces.images(part)).to(network.device)
-        f_I.append(network.networks["identity"](x)[0].cpu())
-        z.append(network.networks["attributes"](x)[0].cpu())
-    return torch.cat(f_I), torch.cat(z)

@@ -5,14 +5,17 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from pipeline.applications.evaluation.attacks import attacks
 from pipeline.applications.evaluation.attributes import attributes
 from pipeline.applications.evaluation.bench import Bench, Estimates, Figures
 from pipeline.applications.evaluation.disentanglement import disentanglement
 from pipeline.applications.evaluation.groups import by_group
 from pipeline.applications.evaluation.identity import closed_set, identity, rates
+from pipeline.applications.evaluation.maker import Maker
 from pipeline.applications.evaluation.material import MODEL, Column, Look
 from pipeline.applications.evaluation.realism import memorisation, realism
 from pipeline.applications.evaluation.uncanniness import uncanniness
+from pipeline.applications.evaluation.uses import uses
 from pipeline.applications.face_model import FaceModel
 
 
@@ -76,5 +79,7 @@ def everything(b: Bench, network: FaceModel | None) -> Results:
     scored = {name: recombinations(b, answers) for name, answers in b.material.answers.items()}
     systems = {name: score.values for name, score in scored.items()}
     if network is not None:
-        systems[MODEL] |= {name: figure.estimate() for name, figure in disentanglement(b, network).items()}
+        maker = Maker(network)
+        figures = disentanglement(b, maker) | uses(b, maker)
+        systems[MODEL] |= {name: figure.estimate() for name, figure in figures.items()} | attacks(b, maker)
     return Results(scored[MODEL], systems, by_group(b, scored[MODEL].figures))

@@ -6,10 +6,12 @@ import torch
 
 from pipeline.applications.evaluation import disentanglement, groups, uncanniness
 from pipeline.applications.evaluation.bench import Bench, Figure
+from pipeline.applications.evaluation.maker import Maker
 from pipeline.applications.evaluation.material import Look, Material
 from pipeline.applications.evaluation.systems import Asked
 from pipeline.applications.judging import Court
 from pipeline.datasets import heads
+from pipeline.datasets.pairs import to_tensor
 from pipeline.datasets.protocol import Protocol
 from pipeline.judges.verdict import Verdict
 from pipeline.metrics import intervals
@@ -116,10 +118,8 @@ def read(compared):
     def values(f_I: torch.Tensor, z: torch.Tensor) -> dict[str, float]:
         faces = compared.material.asked.faces
         network = Codes(f_I, z)
-        network.places = {
-            image.numpy().tobytes(): i for i, image in enumerate(disentanglement.to_tensor(faces.images(ROWS.ravel())))
-        }
-        found = disentanglement.disentanglement(compared, network)
+        network.places = {image.numpy().tobytes(): i for i, image in enumerate(to_tensor(faces.images(ROWS.ravel())))}
+        found = disentanglement.disentanglement(compared, Maker(network))
         return {name.removeprefix("disentanglement/"): figure.estimate().value for name, figure in found.items()}
 
     return values

@@ -1,0 +1,158 @@
+"""`applications/*`: what the model is for, measured: frontalization, morphing, and a performance frame by frame."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import cosine_similarity
+
+from pipeline.applications.evaluation.bench import Bench, Figure, Figures
+from pipeline.applications.evaluation.maker import Maker
+from pipeline.applications.judging import known_attributes
+from pipeline.datasets import heads
+from pipeline.datasets.shards import Faces
+from pipeline.judges.verdict import Verdict
+from pipeline.metrics import intervals
+from pipeline.metrics.identity import found_first
+
+FRONTAL, TURNED = 10.0, 25.0  # degrees of yaw: up to the first a photograph is frontal, from the second on turned
+STEPS = 9  # of a morph, its ends among them
+APART = 20.0  # degrees of yaw between the two samples of a morph, at least
+FRAMES = 16  # of a performance
+SUBJECTS = 16  # people whose morphs and performances are looked at
+
+
+def uses(b: Bench, maker: Maker) -> Figures:
+    """All of them that the data knows enough for."""
+    found = frontalization(b, maker) | morphing(b, maker)
+    return found | (performance(b, maker) if b.material.asked.truth_known else {})
+
+
+def frontalization(b: Bench, maker: Maker) -> Figures:
+    """Turned photographs brought to the front, with the mean z of frontal photographs of the val split.
+
+    `frontalization_top1` beside `_before`, that of the photographs as they are; `frontalization_yaw`, how far the
+    results are turned, in degrees.
+    """
+    faces, rows = b.material.asked.faces, np.concatenate(b.material.people.probes)
+    turned = torch.from_numpy(np.abs(_yaw(b, faces, rows, b.probes)) >= TURNED)
+    front = _frontal(b, faces)
+    if not len(front) or not turned.any():
+        return {}
+    _, z = maker.codes(faces.images(front))
+    f_I, _ = maker.codes(faces.images(rows))
+    said = b.court.judge(maker.faces(f_I, z.mean(0).expand(len(f_I), -1)))
+    columns = {
+        "frontalization_top1": _found(b, said),
+        "frontalization_top1_before": _found(b, b.probes),
+        "frontalization_yaw": torch.from_numpy(np.abs(said.attributes["yaw"])).nan_to_num(90.0).double(),
+    }
+    return {f"applications/{k}": b.of_probes(column)._replace(counted=turned) for k, column in columns.items()}
+
+
+def morphing(b: Bench, maker: Maker) -> Figures:
+    """From one sample's z to another's in equal steps, the person unchanged.
+
+    `morphing_monotone`: share of steps in which the judge sees yaw move towards the end; `morphing_drift`: likeness
+    to the subject of the face on the way that has most, less that of the one that has least.
+    """
+    m = b.material
+    samples = np.array([int(own[0]) for own in m.people.probes])
+    place = {row: i for i, row in enumerate(m.people.rows.tolist())}
+    yaw = _yaw(b, m.asked.faces, samples, m.real.part(np.array([place[int(row)] for row in samples])))
+    ends_of = {s: pair for s in range(min(SUBJECTS, len(samples))) if (pair := _ends(yaw, s)) is not None}
+    if not ends_of:
+        return {}
+    subject, ends = torch.tensor(list(ends_of)), torch.tensor(list(ends_of.values()))
+    f_I, z = maker.codes(m.asked.faces.images(samples))
+    along = torch.linspace(0, 1, STEPS, device=z.device)[None, :, None]
+    path = torch.lerp(z[ends[:, 0], None], z[ends[:, 1], None], along)
+    said = b.court.judge(maker.faces(f_I[subject].repeat_interleave(STEPS, 0), path.flatten(0, 1)))
+    seen = torch.from_numpy(said.attributes["yaw"]).double().nan_to_num().view(-1, STEPS)
+    right = torch.from_numpy(np.sign(yaw[ends[:, 1]] - yaw[ends[:, 0]])).double()
+    likeness = _likeness(b, said, subject.repeat_interleave(STEPS)).view(-1, STEPS)
+    columns = {
+        "morphing_monotone": (seen.diff(dim=1) * right[:, None] > 0).double().mean(1),
+        "morphing_drift": likeness.max(1).values - likeness.min(1).values,
+    }
+    over = intervals.resamples(subject)
+    return {f"applications/{name}": Figure(column, subject, over) for name, column in columns.items()}
+
+
+def _ends(yaw: np.ndarray, subject: int) -> tuple[int, int] | None:
+    """The next two people behind a subject whose photographs are far enough apart in yaw."""
+    others = [(subject + step) % len(yaw) for step in range(1, len(yaw))]
+    for second in others[1:]:
+        if abs(yaw[second] - yaw[others[0]]) >= APART:
+            return others[0], second
+    return None
+
+
+def performance(b: Bench, maker: Maker) -> Figures:
+    """A head that turns and speaks, rendered, and played by other people through the model.
+
+    `performance_flicker`: the mean change of the change from frame to frame, over that of the true frames: 1 is as calm
+    as the truth. `performance_likeness`: spread of the likeness to the subject over the frames (standard deviation).
+    """
+    m = b.material
+    rows = np.array([int(own[0]) for own in m.people.probes[:SUBJECTS]])
+    people = m.asked.faces.column("identity_vector", rows)
+    size = m.asked.faces.image(int(rows[0])).shape[0]
+    f_I, _ = maker.codes(m.asked.faces.images(rows))
+    flicker, spread = [], []
+    for s in range(len(rows)):
+        acted = frames(people[(s + 1) % len(rows)], size, s)
+        _, z = maker.codes(acted)
+        made = maker.faces(f_I[s].expand(len(z), -1), z)
+        flicker.append(unrest(made) / max(unrest(frames(people[s], size, s)), 1e-6))
+        said = b.court.judge(made)
+        spread.append(_likeness(b, said, torch.full((len(made),), s)).std().item())
+    person = torch.arange(len(rows))
+    over = intervals.resamples(person)
+    columns = {"performance_flicker": flicker, "performance_likeness_deviation": spread}
+    return {
+        f"applications/{name}": Figure(torch.tensor(column, dtype=torch.float64), person, over)
+        for name, column in columns.items()
+    }
+
+
+def frames(identity: np.ndarray, size: int, seed: int) -> np.ndarray:
+    """A person who turns the head and opens the mouth, uint8 [FRAMES, S, S, 3]; all else stays."""
+    names = [d.name for d in heads.ATTRIBUTES]
+    still = heads.sample_attributes(np.random.default_rng(seed))
+    made = []
+    for turn in np.linspace(0, 1, FRAMES):
+        attributes = still.copy()
+        attributes[names.index("yaw")] = 30 * np.sin(2 * np.pi * turn)
+        attributes[names.index("mouth_open")] = 0.5 - 0.5 * np.cos(2 * np.pi * turn)
+        made.append(heads.render(identity, attributes, size).image)
+    return np.stack(made)
+
+
+def unrest(images: np.ndarray) -> float:
+    """Mean absolute second difference of frames, in grey levels."""
+    return float(np.abs(np.diff(images.astype(np.float64), n=2, axis=0)).mean())
+
+
+def _found(b: Bench, said: Verdict) -> Tensor:
+    return found_first(torch.from_numpy(said.features), b.person, torch.from_numpy(said.found), b.among).double()
+
+
+def _likeness(b: Bench, said: Verdict, person: Tensor) -> Tensor:
+    """Cosine to the person's gallery, float64 [B]; 0 where no face is found."""
+    cosine = cosine_similarity(torch.from_numpy(said.features).double(), b.among.embeddings[person].double())
+    return cosine * torch.from_numpy(said.found)
+
+
+def _yaw(b: Bench, faces: Faces, rows: np.ndarray, said: Verdict) -> np.ndarray:
+    """Of photographs, as known, else as judged; degrees."""
+    known: Mapping[str, np.ndarray] = known_attributes(faces, rows) or said.attributes
+    return np.nan_to_num(known["yaw"])
+
+
+def _frontal(b: Bench, faces: Faces) -> np.ndarray:
+    """Frontal photographs of the val split, whom nothing is evaluated on: rows of the index."""
+    rows = faces.of_split("val")
+    known = known_attributes(faces, rows) or b.court.judge(faces.images(rows)).attributes
+    return rows[np.abs(np.nan_to_num(known["yaw"], nan=90.0)) <= FRONTAL]
