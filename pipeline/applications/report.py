@@ -23,6 +23,7 @@ SWAP = {  # likeness of x' by the recogniser that trains G -> to whom
 IDENTITY = {  # key -> what it says
     "identity/top1": "taken for the subject: the nearest of all people",
     "identity/top5": "the subject is among the five nearest",
+    "identity/several_top1": "taken for the subject where I has seen five photographs and not one",
     "identity/top1_sample": "taken for the sample's person: nothing was swapped",
     "identity/tar_at_far_1e-2": "accepted as the subject at a threshold that one in a hundred strangers passes",
     "identity/tar_at_far_1e-3": "likewise, one in a thousand",
@@ -31,7 +32,10 @@ IDENTITY = {  # key -> what it says
     "identity/cosine_sample": "likeness to the sample's person",
     "identity/cosine_unrelated": "likeness to anybody else: where nothing begins",
 }
-CEILINGS = {"identity/cosine_subject": "identity/cosine_real"}  # of the others: the key with _real
+CEILINGS = {
+    "identity/cosine_subject": "identity/cosine_real",
+    "identity/several_top1": "identity/top1_real",
+}  # of the others: the key with _real
 OTHERS = {
     "truth/psnr": "dB, to the true recombination, pixel by pixel; more is better",
     "truth/ssim": "structural similarity to it; 1 is identical",

@@ -16,7 +16,13 @@ PARAMS = {
     "train": {"images": 480_000, "batch_size": 48},
 }
 ENVIRONMENT = {"git": "main@1a2b3c4", "processor": "Abacus 9000", "torch": "2.13.0", "accelerator": "none"}
-REST = ("identity/top5", "identity/tar_at_far_1e-2", "identity/tar_at_far_1e-3", "identity/eer")
+REST = (
+    "identity/top5",
+    "identity/several_top1",
+    "identity/tar_at_far_1e-2",
+    "identity/tar_at_far_1e-3",
+    "identity/eer",
+)
 REST += ("truth/feature_distance", *(f"realism/{name}" for name in ("kd_judge", "precision", "recall")))
 METRICS = {
     "prepare": {"prepare/images": 14400.0, "prepare/rejects": 3.0, "prepare/rejects/no_face": 3.0},

@@ -91,6 +91,7 @@ def not_measured(values: Mapping[str, Any]) -> dict[str, str]:
     reasons = {"realism/fid": "evaluate.inception is off: `python -m pipeline fetch inception`, then set it to on"}
     around = "balls around images take more than 5 images of half the people"
     reasons |= dict.fromkeys([f"realism/{name}" for name in Prdc._fields], around)
+    reasons["identity/several_top1"] = "it takes IP-GAN's own networks, and photographs of a subject"
     if "closed_set/top1" in values:
         unasked = "CVAE-GAN makes the people it was trained on, by number: it is given no subject and no sample"
         reasons |= dict.fromkeys([*swaps, *estimates, *truths], unasked)

@@ -8,7 +8,9 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from pipeline.applications.evaluation.bench import Bench, Figure, Figures
+from pipeline.applications.evaluation.identity import identity
 from pipeline.applications.evaluation.maker import Maker
+from pipeline.applications.evaluation.material import Look
 from pipeline.applications.judging import known_attributes
 from pipeline.datasets import heads
 from pipeline.datasets.shards import Faces
@@ -16,6 +18,7 @@ from pipeline.judges.verdict import Verdict
 from pipeline.metrics import intervals
 from pipeline.metrics.identity import found_first
 
+SEVERAL = 5  # photographs of a subject, or as many as there are outside the gallery
 FRONTAL, TURNED = 10.0, 25.0  # degrees of yaw: up to the first a photograph is frontal, from the second on turned
 STEPS = 9  # of a morph, its ends among them
 APART = 20.0  # degrees of yaw between the two samples of a morph, at least
@@ -25,8 +28,24 @@ SUBJECTS = 16  # people whose morphs and performances are looked at
 
 def uses(b: Bench, maker: Maker) -> Figures:
     """All of them that the data knows enough for."""
-    found = frontalization(b, maker) | morphing(b, maker)
+    found = several(b, maker) | frontalization(b, maker) | morphing(b, maker)
     return found | (performance(b, maker) if b.material.asked.truth_known else {})
+
+
+def several(b: Bench, maker: Maker) -> Figures:
+    """`identity/several_*`: the figures of identity where I has seen SEVERAL photographs of the subject and not one.
+
+    f_I is their mean, as long as each of them is on average.
+    """
+    m, means = b.material, []
+    for own in m.people.probes:
+        f_I, _ = maker.codes(m.asked.faces.images(own[:SEVERAL]))
+        mean = f_I.mean(0)
+        means.append(mean * f_I.norm(dim=1).mean() / mean.norm().clamp(min=1e-12))
+    _, z = maker.codes(m.asked.faces.images(m.asked.sample_rows))
+    said = b.court.judge(maker.faces(torch.stack(means)[b.subject], z))
+    figures = identity(b, Look(said, {}))
+    return {n.replace("/", "/several_"): figure for n, figure in figures.items() if not n.endswith("_real")}
 
 
 def frontalization(b: Bench, maker: Maker) -> Figures:

@@ -81,6 +81,19 @@ def values(figures):
     return {name.removeprefix("applications/"): figure.estimate().value for name, figure in figures.items()}
 
 
+def test_several_photographs_say_more_than_one(compared):
+    """One of five, the first, is of somebody else: alone it misleads, among the others it does not."""
+    first = [own[0] for own in compared.material.people.probes]
+    images = compared.material.asked.faces.columns["image"]
+    images[first, ..., 0] = np.roll(images[first, ..., 0], 1, axis=0)
+    network = Network(lambda f_I, z: torch.cat([((f_I + 1) * 127.5 / 20 + 0.45).floor() * 20 / 127.5 - 1, z], 1))
+    got = {name: figure.estimate().value for name, figure in uses.several(compared, Maker(network)).items()}
+    assert got["identity/several_top1"] > 0.6
+    assert "identity/several_top1_real" not in got
+    alone = judge(images[compared.material.asked.subject_rows])
+    assert not (alone.features.argmax(1) == np.arange(PEOPLE)).any()
+
+
 def test_turned_photographs_come_to_the_front(compared):
     found = uses.frontalization(compared, Maker(Network()))
     assert found["applications/frontalization_top1"].estimate().n == PEOPLE * 4  # of five probes four are turned
