@@ -29,9 +29,9 @@ class Table(NamedTuple):
 
 
 def curves(b: Bench, figures: Figures) -> Iterator[Table]:
-    """Of the model; nothing of a method that is given no subject."""
+    """Of the model; by yaw where it is given a sample."""
+    yield _roc(b)
     if len(b.sample):
-        yield _roc(b)
         yield _by_yaw(b, figures)
 
 

@@ -30,7 +30,8 @@ class Asked(NamedTuple):
 
     def part(self, pairs: np.ndarray) -> "Asked":
         """Some of the pairs."""
-        return self._replace(subject_rows=self.subject_rows[pairs], sample_rows=self.sample_rows[pairs])
+        samples = self.sample_rows[pairs] if len(self.sample_rows) else self.sample_rows
+        return self._replace(subject_rows=self.subject_rows[pairs], sample_rows=samples)
 
     @property
     def truth_known(self) -> bool:
