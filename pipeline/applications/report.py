@@ -49,6 +49,7 @@ OTHERS = {
     "realism/images": "synthesized images behind these distances; Fréchet distances fall as it grows",
     "realism/images_real": "real images behind them",
     "realism/fid": "Fréchet distance of Inception's features, which is FID",
+    "realism/kid": "and their kernel distance, which is KID",
 }
 LEAKS = {  # key -> what it says, and the key of what it is compared with
     "uncanniness/auc": ("a fresh classifier tells them from photographs: 0.5 is a guess, 1 always", "the true answers"),

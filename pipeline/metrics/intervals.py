@@ -119,7 +119,7 @@ def _grouped(x: Tensor, weights: Tensor, groups: Tensor) -> Tensor:
 
 
 def by_halves(
-    statistics: Callable[[Tensor], Mapping[str, float]], people: int, n: int, seed: int = 0
+    statistics: Callable[[Tensor], Mapping[str, float]], people: int, n: int, seed: int = 0, count: int = HALVES
 ) -> dict[str, Estimate]:
     """Distances between sets, their standard deviation from what halves of the people say of them.
 
@@ -131,6 +131,7 @@ def by_halves(
         people: how many.
         n: of images.
         seed: another seed is other halves.
+        count: of halves.
 
     Raises:
         ValueError: two people are needed.
@@ -140,7 +141,7 @@ def by_halves(
     generator = torch.Generator().manual_seed(seed)
     values = statistics(torch.ones(people, dtype=torch.bool))
     drawn = []
-    for _ in range(HALVES):
+    for _ in range(count):
         chosen = torch.zeros(people, dtype=torch.bool)
         chosen[torch.randperm(people, generator=generator)[: people // 2]] = True
         drawn.append(list(statistics(chosen).values()))

@@ -46,6 +46,27 @@ def frechet_distance(a: Gaussian, b: Gaussian) -> Tensor:
     return distance.clamp(min=0)
 
 
+def at_infinity(real: Tensor, fake: Tensor, points: int = 5, seed: int = 0) -> float:
+    """The Fréchet distance that endless images would have (Chong and Forsyth 2020, arXiv:1911.07023).
+
+    It falls as 1/N, so a line through the distances of several N meets the axis there.
+
+    Args:
+        real: features [M, d], all of which are used every time.
+        fake: features [N, d], of which from a half to all are drawn.
+        points: of the line.
+        seed: of the draws.
+    """
+    generator, whole = torch.Generator().manual_seed(seed), fit(real)
+    counts = torch.linspace(len(fake) / 2, len(fake), points).long()
+    distances = []
+    for count in counts:
+        drawn = fake[torch.randperm(len(fake), generator=generator)[:count]]
+        distances.append(frechet_distance(fit(drawn), whole))
+    x = torch.stack([1 / counts.double(), torch.ones(points, dtype=torch.float64)], 1)
+    return float(torch.linalg.lstsq(x, torch.stack(distances)[:, None]).solution[1])
+
+
 def warn_of_few(fakes: int, reals: int, dim: int) -> None:
     """Warn where there are fewer than two images a dimension: much of a Fréchet distance then is bias."""
     if min(fakes, reals) < 2 * dim:

@@ -170,7 +170,7 @@ def test_where_fid_was_not_measured_it_says_how_to_get_it(make):
 
 
 def test_a_measured_fid_stands_in_its_place(make):
-    page = text(make(metrics=evaluated(**{"realism/fid": 31.7, "not_measured": None})))
+    page = text(make(metrics=evaluated(**{"realism/fid": 31.7, "realism/kid": 0.02, "not_measured": None})))
     assert "31.7" in page
     assert "FID would stand here" not in page
     assert "not measured" not in page.lower()

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pipeline.metrics.realism import FrechetDistance, Gaussian, fit, frechet_distance, inception
+from pipeline.metrics.realism import FrechetDistance, Gaussian, at_infinity, fit, frechet_distance, inception
 
 
 def distance(a: Tensor, b: Tensor) -> Tensor:
@@ -103,6 +103,16 @@ def test_it_agrees_with_three_other_formulas_on_features_of_real_faces(shared):
     assert distance(lfw, features["congress"]) == pytest.approx(56.971391, abs=1e-5)
     assert distance(lfw, features["orl"]) == pytest.approx(151.350545, abs=1e-5)
     assert distance(features["london_neutral"], features["london_smiling"]) == pytest.approx(28.069510, abs=1e-5)
+
+
+def test_endless_images_of_the_same_kind_have_no_distance():
+    """Where 2,000 of them still have one, by their number alone."""
+    generator = torch.Generator().manual_seed(0)
+    real = torch.randn(40_000, 32, generator=generator)
+    fake = torch.randn(2000, 32, generator=generator)
+    biased = distance(real, fake).item()
+    assert biased > 0.15
+    assert abs(at_infinity(real, fake)) < 0.25 * biased
 
 
 class StandIn(nn.Module):

@@ -167,8 +167,8 @@ def _write(out: Path, values: dict, systems: dict, cases: list) -> None:
         out.mkdir(parents=True, exist_ok=True)
         run = tracking.Run(None)
         reasons = table.not_measured(values)
-        if "realism/fid" in reasons:
-            reasons["realism/fid"] = "Inception's weights are not here: `python -m pipeline fetch inception`"
+        absent = "Inception's weights are not here: `python -m pipeline fetch inception`"
+        reasons |= {name: absent for name in ("realism/fid", "realism/kid") if name in reasons}
         run.metrics(out / "metrics.json", values, reasons)
         run.systems(out / "controls.json", systems)
         write_table(out / "cases.parquet", cases)

@@ -15,7 +15,7 @@ from pipeline.datasets.shards import Faces
 from pipeline.datasets.splits import SPLITS
 from pipeline.datasets.true_answers import true_recombinations
 from pipeline.judges.verdict import Verdict, joined
-from pipeline.metrics.realism import INCEPTION_DIM, FrechetDistance, inception
+from pipeline.metrics.realism import inception
 from pipeline.metrics.truth import psnr, ssim
 from pipeline.training.devices import device
 from pipeline.training.spread import chunks, spread
@@ -42,7 +42,7 @@ class Material(NamedTuple):
     answers: dict[str, Look]  # by system, MODEL first
     train: Verdict  # the judge, of training images
     train_rows: np.ndarray  # int64, which; none where a method makes the people it was trained on
-    fid: FrechetDistance | None  # between Inception's features of the model's answers and of photographs
+    inception: Tensor | None = None  # float32 [N, 2048], Inception's features of the photographs
 
     @property
     def people(self) -> Protocol:
@@ -64,7 +64,6 @@ def gather(
     train_rows = training_rows(faces) if len(asked.sample_rows) else np.zeros(0, np.int64)
     outputs, real, train = chunks(np.arange(len(synthesized))), chunks(people.rows), chunks(train_rows)
     features = inception(inception_weights, device()) if inception_weights else None
-    fid = FrechetDistance(INCEPTION_DIM) if inception_weights else None
 
     def seen(images: np.ndarray) -> Look:
         return Look(court.judge(images), {}, inception=features(_tensor(images)).cpu() if features else None)
@@ -86,22 +85,16 @@ def gather(
         kept = KEPT if outputs[part][0] < LOOKED_AT else ()
         return {name: o._replace(images=images[name]) if name in kept else o for name, o in looks.items()}
 
-    parts = []
-    for looks in spread(look, len(outputs) + len(real) + len(train)):
-        for name, here in looks.items():
-            if fid is not None and here.inception is not None:
-                fid.update(here.inception, real=name == REAL)
-                looks[name] = here._replace(inception=None)  # not kept: 8 KB an image
-        parts.append(looks)
+    parts = list(spread(look, len(outputs) + len(real) + len(train)))
 
     def together(name: str, of: slice) -> Look:
         return _together([looks[name] for looks in parts[of]])
 
     behind = len(outputs) + len(real)
     answers = {name: together(name, slice(len(outputs))) for name in (MODEL, *systems)}
-    of_real = together(REAL, slice(len(outputs), behind)).said
-    of_train = together(TRAIN, slice(behind, None)).said if train else of_real.part(slice(0))
-    return Material(asked, of_real, answers, of_train, train_rows, fid)
+    photographs = together(REAL, slice(len(outputs), behind))
+    of_train = together(TRAIN, slice(behind, None)).said if train else photographs.said.part(slice(0))
+    return Material(asked, photographs.said, answers, of_train, train_rows, photographs.inception)
 
 
 def training_rows(faces: Faces) -> np.ndarray:
@@ -142,7 +135,13 @@ def nearness(images: np.ndarray, true: np.ndarray, said: Verdict, said_of_truth:
 def _together(looks: list[Look]) -> Look:
     truth = {name: np.concatenate([look.truth[name] for look in looks]) for name in looks[0].truth}
     images = [look.images for look in looks if len(look.images)]
-    return Look(joined([look.said for look in looks]), truth, np.concatenate(images) if images else looks[0].images)
+    inception = [look.inception for look in looks if look.inception is not None]
+    return Look(
+        joined([look.said for look in looks]),
+        truth,
+        np.concatenate(images) if images else looks[0].images,
+        torch.cat(inception) if inception else None,
+    )
 
 
 def _tensor(images: np.ndarray) -> Tensor:

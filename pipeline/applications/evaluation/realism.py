@@ -12,15 +12,18 @@ from pipeline.applications.evaluation.identity import NEAREST
 from pipeline.applications.evaluation.material import Look
 from pipeline.judges.verdict import Verdict
 from pipeline.metrics import intervals
+from pipeline.metrics.intervals import Estimate
 from pipeline.metrics.kernel import kernel_distance
 from pipeline.metrics.neighbours import Prdc, prdc
-from pipeline.metrics.realism import fit, frechet_distance
+from pipeline.metrics.realism import at_infinity, fit, frechet_distance, warn_of_few
 
+MANY = 10_000  # images, from which on a distance is extrapolated to endless ones
+HALVES = 8  # of the people, for Inception's intervals: each takes seconds
 SELDOM = 0.01  # of real photographs is nearer to a training image than what is called a copy
 
 
 def realism(b: Bench, answers: Look) -> Estimates:
-    """In the judge's features; FID, which takes Inception's, stands in table.py.
+    """In the judge's features.
 
     An image in which the judge finds no face stays in the set, with the zeros that the judge gives for it.
     """
@@ -40,6 +43,29 @@ def realism(b: Bench, answers: Look) -> Estimates:
     values |= shares({name: values[name] for name in ("precision", "recall", "coverage")})
     values["fd_judge"] = values["fd_judge"]._replace(low=max(values["fd_judge"].low, 0.0))
     return {f"realism/{name}": value for name, value in values.items() if math.isfinite(value.value)}
+
+
+def by_inception(b: Bench, answers: Look) -> Estimates:
+    """`fid`, `kid` and, of MANY images, `fid_at_infinity`: of the system that Inception has looked at."""
+    if answers.inception is None or b.material.inception is None:
+        return {}
+    fake, real = answers.inception, b.material.inception
+    shows = b.material.persons(b.material.people.rows)
+    warn_of_few(len(fake), len(real), fake.shape[1])
+
+    def distances(chosen: Tensor) -> dict[str, float]:
+        made, photographs = fake[chosen[b.subject]], real[chosen[shows]]
+        if min(len(made), len(photographs)) < 2:
+            return {"realism/fid": math.nan, "realism/kid": math.nan}
+        fid = frechet_distance(fit(made), fit(photographs)).item()
+        return {"realism/fid": fid, "realism/kid": kernel_distance(made, photographs).item()}
+
+    values = intervals.by_halves(distances, len(b.material.people.names), len(fake), count=HALVES)
+    values = {name: value for name, value in values.items() if math.isfinite(value.value)}
+    if len(fake) >= MANY:
+        endless = at_infinity(real, fake)
+        values["realism/fid_at_infinity"] = Estimate(endless, math.nan, math.nan, len(fake))
+    return values
 
 
 def memorisation(b: Bench, answers: Look) -> Figures:

@@ -13,7 +13,7 @@ from pipeline.applications.evaluation.groups import by_group
 from pipeline.applications.evaluation.identity import closed_set, identity, rates
 from pipeline.applications.evaluation.maker import Maker
 from pipeline.applications.evaluation.material import MODEL, Column, Look
-from pipeline.applications.evaluation.realism import memorisation, realism
+from pipeline.applications.evaluation.realism import by_inception, memorisation, realism
 from pipeline.applications.evaluation.uncanniness import uncanniness
 from pipeline.applications.evaluation.uses import uses
 from pipeline.applications.face_model import FaceModel
@@ -46,7 +46,8 @@ def recombinations(b: Bench, answers: Look) -> Scores:
     figures = identity(b, answers) | attributes(b, answers) | truth
     if len(b.material.train_rows):
         figures |= memorisation(b, answers)
-    return Scores(figures, rates(b, answers) | realism(b, answers) | uncanniness(b, answers))
+    of_sets = realism(b, answers) | by_inception(b, answers)
+    return Scores(figures, rates(b, answers) | of_sets | uncanniness(b, answers))
 
 
 def classes(b: Bench, answers: Look) -> Scores:
@@ -55,7 +56,7 @@ def classes(b: Bench, answers: Look) -> Scores:
     A subject or a sample is no input of it, so identity, attributes and truth are not defined. It makes people that it
     was trained on, so a training image near by is no copy.
     """
-    return Scores(closed_set(b, answers), realism(b, answers))
+    return Scores(closed_set(b, answers), realism(b, answers) | by_inception(b, answers))
 
 
 class Results(NamedTuple):

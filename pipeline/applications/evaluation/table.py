@@ -35,7 +35,7 @@ def _written(value: Estimate) -> Any:
 
 
 def plain(b: Bench, values: Mapping[str, Any], controls: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """The model's metrics, with what stands once: trivial answers, the images behind, FID where Inception looked.
+    """The model's metrics, with what stands once: trivial answers, and the images behind.
 
     `truth/NAME_ANSWER` says how near to the truth one comes without doing anything; it is the control's own score.
     """
@@ -48,8 +48,7 @@ def plain(b: Bench, values: Mapping[str, Any], controls: Mapping[str, Mapping[st
     }
     m = b.material
     counts = {"realism/images": float(len(b.subject)), "realism/images_real": float(len(m.real.found))}
-    fid = {"realism/fid": float(m.fid.compute())} if m.fid is not None else {}
-    return dict(values) | trivial | counts | fid
+    return dict(values) | trivial | counts
 
 
 def pictures(b: Bench, figures: Figures, synthesize: Synthesize) -> Iterator[tuple[str, str, np.ndarray]]:
@@ -88,7 +87,8 @@ def not_measured(values: Mapping[str, Any]) -> dict[str, str]:
     swaps = ["identity/top1", "identity/top1_sample"]
     truths = [f"truth/{name}" for name in ("psnr", "ssim", "feature_distance")]
     truths += [f"truth/psnr_{answer}" for answer in PLAIN]
-    reasons = {"realism/fid": "evaluate.inception is off: `python -m pipeline fetch inception`, then set it to on"}
+    off = "evaluate.inception is off: `python -m pipeline fetch inception`, then set it to on"
+    reasons = dict.fromkeys(["realism/fid", "realism/kid"], off)
     around = "balls around images take more than 5 images of half the people"
     reasons |= dict.fromkeys([f"realism/{name}" for name in Prdc._fields], around)
     reasons["identity/several_top1"] = "it takes IP-GAN's own networks, and photographs of a subject"

@@ -54,7 +54,7 @@ def compared():
     subject, sample = torch.tensor(pairs).T
     asked = Asked(faces, people, ROWS[subject, GALLERY], ROWS[sample, GALLERY])
     said = Verdict(np.zeros((ROWS.size, 2), np.float32), {}, np.ones(ROWS.size, bool))
-    material = Material(asked, said, {}, said, np.zeros(0, np.int64), None)
+    material = Material(asked, said, {}, said, np.zeros(0, np.int64))
     person = torch.arange(PEOPLE).repeat_interleave(EACH - GALLERY)
     court = Court(lambda _: said, {d.name: Attribute(d.kind, d.low, d.high) for d in heads.ATTRIBUTES})
     return Bench(

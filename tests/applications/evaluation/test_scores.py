@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.applications.evaluation import curves, scores, table
+from pipeline.applications.evaluation import curves, realism, scores, table
 from pipeline.applications.evaluation.bench import Bench, bench
 from pipeline.applications.evaluation.material import MODEL, gather
 from pipeline.applications.judging import Court, known_attributes
@@ -220,17 +220,31 @@ def test_attributes_that_nobody_knows_are_those_that_the_judge_sees_in_the_sampl
     assert "attributes/yaw_error_real" not in evaluated.model
 
 
-def test_inception_sees_every_output_and_every_photograph_once(faces, scored, tmp_path):
+@pytest.mark.slow
+def test_inception_sees_every_output_and_every_photograph_once(faces, scored, tmp_path, monkeypatch):
+    monkeypatch.setattr(realism, "HALVES", 2)
+
     class Brightness(torch.nn.Module):
         def forward(self, images: torch.Tensor, return_features: bool) -> torch.Tensor:
             return images.float().mean(dim=[1, 2, 3])[:, None].expand(-1, 2048)
 
     torch.jit.script(Brightness()).save(str(tmp_path / "inception.pt"))
-    m = scored(lambda subject, _: faces.images(subject), tmp_path / "inception.pt").bench.material
-    photographs = faces.images(m.people.rows)
-    assert m.fid.count.tolist() == [len(m.asked.subject_rows), len(photographs)]
-    sums = [images.mean((1, 2, 3)).sum() for images in (faces.images(m.asked.subject_rows), photographs)]
-    assert m.fid.total[:, 0].tolist() == pytest.approx(sums)
+    evaluated = scored(lambda subject, _: faces.images(subject), tmp_path / "inception.pt")
+    m = evaluated.bench.material
+    made, real = m.answers[MODEL].inception, m.inception
+    for seen, shown in ((made, m.asked.subject_rows), (real, m.people.rows)):
+        assert seen.shape == (len(shown), 2048)
+        torch.testing.assert_close(seen[:, 0], torch.from_numpy(faces.images(shown).mean((1, 2, 3))).float())
+    values = evaluated.model
+    # All features are one number: the distance is that of two lines, 2048 times.
+    (mean, deviation), (mean_real, deviation_real) = (
+        (x.mean(), x.std()) for x in (made[:, 0].double(), real[:, 0].double())
+    )
+    wanted = 2048 * ((mean - mean_real) ** 2 + (deviation - deviation_real) ** 2)
+    assert values["realism/fid"] == pytest.approx(wanted.item(), rel=2e-5)  # of 2048 numbers that are one
+    assert {"realism/fid", "realism/kid"} <= set(values)
+    assert "realism/fid_at_infinity" not in values
+    assert "realism/fid" not in evaluated["copy_sample"]
 
 
 def test_the_order_of_images_outlives_the_chunks_they_are_judged_in(faces, court):

@@ -62,7 +62,7 @@ def compared():
     people = Protocol([f"p{n}" for n in range(PEOPLE)], list(rows[:, :GALLERY]), list(rows[:, GALLERY:]))
     said = judge(faces.images(people.rows))
     asked = Asked(faces, people, rows[:, GALLERY], np.roll(rows[:, GALLERY], 1))
-    material = Material(asked, said, {}, said, np.zeros(0, np.int64), None)
+    material = Material(asked, said, {}, said, np.zeros(0, np.int64))
     whose, subject = torch.arange(PEOPLE).repeat_interleave(EACH - GALLERY), torch.arange(PEOPLE)
     return Bench(
         Court(judge, {"yaw": Attribute("continuous", -90.0, 90.0)}),
