@@ -85,10 +85,14 @@ def table(wanted: dict[str, list[str]], done: dict[str, dict[str, object]]) -> l
     for name, settings in wanted.items():
         own = ", ".join(f"`{setting}`" for setting in settings if setting not in common)
         found = done.get(name, {})
-        figures = [found.get(f"{metric}.value", found.get(metric)) for metric in FIGURES]
-        cells = ["" if not isinstance(value, int | float) else f"{value:.3g}" for value in figures]
+        cells = [cell(found.get(f"{metric}.value")) or cell(found.get(metric)) for metric in FIGURES]
         lines.append(f"| {name} | {own} | {' | '.join(cells)} | {speed(name) if name in done else ''} |")
     return lines
+
+
+def cell(value: object) -> str:
+    """A number; nothing where DVC has none, of which it says 'None'."""
+    return f"{value:.3g}" if isinstance(value, int | float) else ""
 
 
 def speed(name: str) -> str:
