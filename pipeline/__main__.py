@@ -47,7 +47,7 @@ def recombine(arguments: argparse.Namespace) -> None:
 def evaluate_folder(arguments: argparse.Namespace) -> None:
     from pipeline.applications.evaluation.folder import evaluate_folder
 
-    evaluate_folder(arguments.pairs, arguments.out)
+    evaluate_folder(arguments.pairs, arguments.out, arguments.recogniser, arguments.template)
     print(arguments.out / "index.html")
 
 
@@ -113,6 +113,12 @@ def parser() -> argparse.ArgumentParser:
         help="columns subject, sample, output: paths, relative to it; and perhaps subject_person, sample_person: names",
     )
     command.add_argument("--out", type=Path, required=True, metavar="DIR", help="where metrics and index.html go")
+    command.add_argument(
+        "--recogniser", type=Path, metavar="ONNX", help="a face recogniser; without it: reidentification-retail-0095"
+    )
+    command.add_argument(
+        "--template", choices=("arcface", "reidentification"), default="arcface", help="how its faces were aligned"
+    )
     command.epilog = (
         "Example: python -m pipeline evaluate-folder --pairs swaps/pairs.csv --out swaps/evaluation. "
         "An output in which no face is found counts as a failure of that output."

@@ -257,6 +257,12 @@ class Synthesize(Section):
 
 class Evaluate(Section):
     gallery: int = Field(ge=1, description="real photographs of each person to be found among")
+    recogniser: str = Field(
+        min_length=1,
+        description="who says whose face it is: judge; or an ONNX file of a recogniser of photographs; or I, the "
+        "generator's own, which took part: then the keys say so",
+    )
+    template: Literal["arcface", "reidentification"] = Field(description="how the ONNX file's faces were aligned")
     inception: Literal["on", "off"] = Field(description="FID too; needs `python -m pipeline fetch inception`")
 
 

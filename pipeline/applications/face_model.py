@@ -43,6 +43,12 @@ class Recombiner:
             made.append(to_images(self.networks["generator"](f_I, mu)))
         return np.concatenate(made)
 
+    @torch.inference_mode()
+    def identity(self, images: np.ndarray) -> np.ndarray:
+        """f_I of images, uint8 [B, S, S, 3] => float32 [B, d]."""
+        f_I = [self.networks["identity"](to_tensor(part).to(self.device))[0].float().cpu() for part in chunks(images)]
+        return torch.cat(f_I).numpy()
+
     def grid(self, subjects: np.ndarray, samples: np.ndarray) -> list[list[np.ndarray]]:
         """Every subject with every sample, framed by the photographs: first column subjects, first row samples."""
         blank = np.full_like(subjects[0], 255)

@@ -9,7 +9,7 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 
-from pipeline import assets
+from pipeline import assets, paths
 from pipeline.applications.retrieval import GALLERY, judged, top1_real
 from pipeline.datasets import heads
 from pipeline.datasets.augmentation import attribute_augmentation
@@ -18,13 +18,14 @@ from pipeline.datasets.photographs.alignment import warp
 from pipeline.datasets.photographs.detection import yunet
 from pipeline.datasets.protocol import protocol
 from pipeline.datasets.shards import Faces
-from pipeline.judges.photographs import ANGLES, photo_judge
-from pipeline.judges.scales import outputs
+from pipeline.errors import UserError
+from pipeline.judges.photographs import RANGES, onnx_recogniser, photo_judge, recogniser
+from pipeline.judges.scales import outputs, places
 from pipeline.judges.trained import trained_judge
 from pipeline.judges.verdict import Judge
 from pipeline.methods.recognition import JudgeTraining
 from pipeline.metrics.attributes import Attribute, errors, mean_error
-from pipeline.networks import JudgeNetwork
+from pipeline.networks import Closeup, JudgeNetwork
 from pipeline.params import Data
 from pipeline.params import Judge as JudgeParams
 from pipeline.settings import is_first
@@ -32,7 +33,12 @@ from pipeline.training import weights
 from pipeline.training.devices import device
 from pipeline.training.trainer import Fit
 
-PUBLISHED = ("yunet", "reidentification", "head_pose")
+RECOGNISER = "reidentification"
+PUBLISHED = ("yunet", RECOGNISER, "head_pose")
+CLOSEUPS = {  # attributes that a few pixels show -> the landmarks around which, and the part's width and height
+    ("brow_raise", "blink", "gaze_x", "gaze_y"): ((0, 1), 0.69, 0.4),
+    ("smile", "mouth_open"): ((3, 4), 0.56, 0.375),
+}
 EYES_CLOSED = 0.5  # from this blink on
 
 
@@ -61,6 +67,7 @@ class Court(NamedTuple):
 
     judge: Judge
     attributes: dict[str, Attribute]
+    took_part: str = ""  # the network of the method that says who it is; every key of what follows from that names it
 
 
 def load(data: Data, judge: JudgeParams, folder: Path) -> Court:
@@ -71,12 +78,7 @@ def load(data: Data, judge: JudgeParams, folder: Path) -> Court:
         AssetError: a published network is missing or damaged.
     """
     if data.source != ("rendered",):
-        files = {name: assets.locate(name).path for name in PUBLISHED}
-        detect = yunet(files["yunet"], data.detection.min_score)
-        return Court(
-            photo_judge(detect, warp, files["reidentification"], files["head_pose"]),
-            {name: Attribute("continuous", -90.0, 90.0) for name in ANGLES},
-        )
+        return of_photographs(data.detection.min_score)
     how = "dvc repro judge"
     network = _network(data, judge, int(weights.facts(folder, how)["identities"]))
     weights.load(folder, {"judge": network}, how)
@@ -84,8 +86,44 @@ def load(data: Data, judge: JudgeParams, folder: Path) -> Court:
     return Court(trained_judge(network.to(device()), heads.ATTRIBUTES), known)
 
 
+def of_photographs(min_score: float, onnx: Path | None = None, template: str = "arcface") -> Court:
+    """The published networks, or another recogniser with the other two.
+
+    Args:
+        min_score: of a detection.
+        onnx: a recogniser, whose faces are aligned to `template`.
+        template: of judges/photographs.py.
+
+    Raises:
+        UserError: that recogniser is missing or is none, or took part in training the generator.
+        AssetError: a published network is missing or damaged.
+    """
+    wanted = [name for name in PUBLISHED if not (onnx and name == RECOGNISER)]
+    files = {name: assets.locate(name).path for name in wanted}
+    if onnx:
+        refuse_a_part_of_the_method(onnx)
+        recognise = onnx_recogniser(onnx, template, warp, threads=2)
+    else:
+        recognise = recogniser(files[RECOGNISER], warp, threads=2)
+    judge = photo_judge(yunet(files["yunet"], min_score), recognise, files["head_pose"])
+    return Court(judge, {name: Attribute("continuous", *bounds) for name, bounds in RANGES.items()})
+
+
+def refuse_a_part_of_the_method(path: Path) -> None:
+    """Raises UserError for a file of the networks that `pretrain` or `train` wrote."""
+    for folder in (paths.RECOGNISER, paths.MODEL):
+        if folder.resolve() in path.resolve().parents:
+            raise UserError(
+                f"{path}: took part in training the generator, which pleases it; name a network that did not, or set "
+                "evaluate.recogniser to I: then every key says so"
+            )
+
+
 def _network(data: Data, judge: JudgeParams, identities: int) -> JudgeNetwork:
-    return JudgeNetwork(data.image_size, judge.width, judge.features_dim, identities, outputs(heads.ATTRIBUTES))
+    place = places(heads.ATTRIBUTES)
+    closeups = [Closeup(*where, tuple(i for name in names for i in place[name])) for names, where in CLOSEUPS.items()]
+    sizes = (judge.width, judge.features_dim, identities, outputs(heads.ATTRIBUTES))
+    return JudgeNetwork(data.image_size, *sizes, closeups)
 
 
 def known_attributes(faces: Faces, rows: np.ndarray) -> dict[str, np.ndarray]:

@@ -20,6 +20,7 @@ class Labelled(NamedTuple):
     x: Tensor  # float32 [b, 3, S, S] in [-1, 1]
     c: Tensor  # identity, int64 [b]
     attributes: Tensor  # float32 [b, a] in their own units; a is 0 where they are unknown
+    landmarks: Tensor  # float32 [b, 5, 2], x and y in [-1, 1] from border to border; [b, 0, 2] where they are unknown
 
 
 class LabelledBatches(Dataset[Labelled]):
@@ -43,8 +44,8 @@ class LabelledBatches(Dataset[Labelled]):
     ) -> None:
         self.faces, self.rows, self.augment = faces, rows, augment
         self.names, self.labels = np.unique(faces.column("identity", rows), return_inverse=True)
-        known = faces.has("attribute_vector", rows)
-        self.attributes = faces.column("attribute_vector", rows) if known else np.zeros((len(rows), 0), np.float32)
+        self.attributes = _known(faces, "attribute_vector", rows)
+        self.landmarks = _known(faces, "landmarks", rows).reshape(len(rows), -1, 2)
         self.batch_size, self.seed = batch_size, seed
         self.rank, self.world = 0, 1
 
@@ -61,7 +62,8 @@ class LabelledBatches(Dataset[Labelled]):
         if self.augment is not None:
             images = np.stack([self.augment(x, self._stream(step, i)) for i, x in enumerate(images, first)])
         mine = drawn[first:last]
-        return Labelled(to_tensor(images), torch.from_numpy(self.labels[mine]), torch.from_numpy(self.attributes[mine]))
+        known = (self.labels[mine], self.attributes[mine], 2 * self.landmarks[mine] / images.shape[1] - 1)
+        return Labelled(to_tensor(images), *map(torch.from_numpy, known))
 
     def _stream(self, step: int, i: int) -> int:
         """Seed of an image's augmentation: its number among all that are seen, so no two have the same.
@@ -69,6 +71,11 @@ class LabelledBatches(Dataset[Labelled]):
         Of drawn numbers some would be: of 80,000 with 31 bits, one or two pairs.
         """
         return self.seed << 64 | step * self.batch_size + i
+
+
+def _known(faces: Faces, name: str, rows: np.ndarray) -> np.ndarray:
+    """Vectors of the index, float32 [n, d]; d is 0 where one is missing."""
+    return faces.column(name, rows) if faces.has(name, rows) else np.zeros((len(rows), 0), np.float32)
 
 
 def batch_picture(batches: LabelledBatches, columns: int = 8) -> np.ndarray:

@@ -82,7 +82,7 @@ class PairBatches(Dataset[Pairs]):
     ) -> None:
         if flip and places:
             raise ValueError("a place does not tell whether the image is mirrored")
-        strangers = _strangers(faces) if unlabelled else np.zeros(0, np.int64)
+        strangers = unlabelled_rows(faces) if unlabelled else np.zeros(0, np.int64)
         self.faces, self.rows, self.labelled = faces, np.concatenate([rows, strangers]), len(rows)
         self.names, labels = np.unique(faces.column("identity", rows), return_inverse=True)
         self.labels = np.concatenate([labels, np.full(len(strangers), UNKNOWN)])
@@ -155,8 +155,12 @@ class PairBatches(Dataset[Pairs]):
         return int(own[(np.searchsorted(own, i) + step) % len(own)])
 
 
-def _strangers(faces: Faces) -> np.ndarray:
-    """Rows of the unlabelled faces."""
+def unlabelled_rows(faces: Faces) -> np.ndarray:
+    """Rows of the unlabelled faces.
+
+    Raises:
+        UserError: there are none.
+    """
     if UNLABELLED not in faces.coded("split")[1]:
         raise UserError(
             f"train.unlabelled is above 0, and {faces.folder} has no unlabelled face: add some "

@@ -44,7 +44,7 @@ class SampledBatches(Dataset[Sampled]):
         return other
 
     def __getitem__(self, step: int) -> Sampled:
-        x, c, _ = self.images[step]
+        x, c, *_ = self.images[step]
         batch_size, rank, world = self.images.batch_size, self.images.rank, self.images.world
         rng = np.random.default_rng([self.images.seed, step, 2])
         drawn = torch.from_numpy(rng.standard_normal((2, batch_size, self.noise_dim), dtype=np.float32))

@@ -27,6 +27,12 @@ def outputs(dimensions: Sequence[Dimension]) -> int:
     return sum(2 if d.kind == "circular" else 1 for d in dimensions)
 
 
+def places(dimensions: Sequence[Dimension]) -> dict[str, tuple[int, ...]]:
+    """Which of these numbers are each attribute's, by its name."""
+    ends = [outputs(dimensions[: i + 1]) for i in range(len(dimensions))]
+    return {d.name: tuple(range(end - outputs([d]), end)) for d, end in zip(dimensions, ends, strict=True)}
+
+
 def attribute_loss(predicted: Tensor, true: Tensor, dimensions: Sequence[Dimension]) -> Tensor:
     """Mean over attributes and batch: smooth L1 in half ranges, cross-entropy for yes/no.
 

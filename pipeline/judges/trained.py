@@ -21,9 +21,9 @@ def trained_judge(network: JudgeNetwork, dimensions: Sequence[Dimension], batch_
         for start in range(0, len(images), batch_size):
             x = torch.from_numpy(np.ascontiguousarray(images[start : start + batch_size]))
             # float32: half precision never enters a metric
-            f, _, a = network(x.permute(0, 3, 1, 2).to(device).float() / 127.5 - 1)
-            features.append(f.cpu().numpy())
-            attributes.append(a.cpu().numpy())
+            said = network(x.permute(0, 3, 1, 2).to(device).float() / 127.5 - 1)
+            features.append(said.features.cpu().numpy())
+            attributes.append(said.attributes.cpu().numpy())
         values = decode(np.concatenate(attributes), dimensions)
         return Verdict(np.concatenate(features), values, np.ones(len(images), bool))
 

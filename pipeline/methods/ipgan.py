@@ -14,9 +14,8 @@ from torch.linalg import vector_norm
 from torch.nn.functional import conv2d, normalize, pad
 
 from pipeline import losses, stopping
-from pipeline.datasets.pairs import PairBatches, Pairs
+from pipeline.datasets.pairs import PairBatches, Pairs, unlabelled_rows
 from pipeline.datasets.shards import Faces
-from pipeline.datasets.splits import UNLABELLED
 from pipeline.methods.asymmetric import AsymmetricTraining, Objectives, logged
 from pipeline.methods.recogniser import margin_and_scale, recogniser
 from pipeline.networks import AttributeEncoder, CodeClassifier, Discriminator, Generator, Recogniser
@@ -260,7 +259,7 @@ def remembers(train: Train, images: int) -> bool:
 def batches(faces: Faces, model: Model, train: Train) -> PairBatches:
     """What it is trained on: pairs of images of the train split, and of faces of nobody in particular."""
     t, rows = train, faces.of_split("train")
-    images = len(rows) + (len(faces.of_split(UNLABELLED)) if t.unlabelled else 0)
+    images = len(rows) + (len(unlabelled_rows(faces)) if t.unlabelled else 0)
     how = (t.same_pairs, t.cross_every, t.unlabelled, t.flip, remembers(t, images))
     return PairBatches(faces, rows, t.batch_size, model.attribute_dim, t.seed, *how)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import smooth_l1_loss
 from torch.optim import Optimizer
 
 from pipeline import losses
@@ -15,6 +16,8 @@ from pipeline.methods.recogniser import margin_and_scale
 from pipeline.params import Judge, Recogniser
 from pipeline.training.gradients import average_gradients
 from pipeline.training.optimizers import optimizers, take_step, warm_up
+
+LANDMARKS_BETA = 0.05  # share of half the image, below which an error counts by its square
 
 
 class Recognition(pl.LightningModule):
@@ -57,7 +60,7 @@ class Recognition(pl.LightningModule):
 
 
 class JudgeTraining(Recognition):
-    """Fits the judge: people and attributes at once."""
+    """Fits the judge: people, attributes and landmarks at once."""
 
     def __init__(self, network: nn.Module, schedule: Judge, dimensions: Sequence[Dimension]) -> None:
         super().__init__(network, schedule, normalized=True)
@@ -65,9 +68,10 @@ class JudgeTraining(Recognition):
         self.dimensions = dimensions
 
     def objective(self, batch: Labelled) -> tuple[Tensor, dict[str, Tensor]]:
-        _, scores, attributes = self.network(batch.x)
-        L, logged = self.identity_terms(scores, batch.c)
-        L_attributes = attribute_loss(attributes, batch.attributes, self.dimensions)
-        logged["attribute_loss"] = L_attributes.detach()
-        total = torch.add(L, L_attributes, alpha=self.attribute_weight)
+        said = self.network(batch.x)
+        L, logged = self.identity_terms(said.cosines, batch.c)
+        L_attributes = attribute_loss(said.attributes, batch.attributes, self.dimensions)
+        L_landmarks = smooth_l1_loss(said.landmarks, batch.landmarks, beta=LANDMARKS_BETA)
+        logged |= {"attribute_loss": L_attributes.detach(), "landmark_loss": L_landmarks.detach()}
+        total = torch.add(L, L_attributes + L_landmarks, alpha=self.attribute_weight)
         return total, {f"judge/{name}": value for name, value in logged.items()}

@@ -2,16 +2,22 @@
 
 import torch
 from torch import Tensor
-from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
+from torchmetrics.functional.image import (
+    multiscale_structural_similarity_index_measure,
+    peak_signal_noise_ratio,
+    structural_similarity_index_measure,
+)
 
 IDENTICAL = 100.0  # dB, for images without a difference, which have none; half a grey level is 54 dB
+WINDOW = 11  # pixels, of SSIM
+SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # weights, from the image as it is to a sixteenth of it
 
 
 def psnr(images: Tensor, truth: Tensor) -> Tensor:
     """Peak signal-to-noise ratio of each image in dB, [B]; average these, not the squared differences.
 
     Args:
-        images: [B, 3, S, S], uint8 or float in [0, 1].
+        images: [B, 3, H, W], uint8 or float in [0, 1].
         truth: likewise.
     """
     values = peak_signal_noise_ratio(*_units(images, truth), data_range=1.0, reduction="none", dim=(1, 2, 3))
@@ -25,10 +31,34 @@ def ssim(images: Tensor, truth: Tensor) -> Tensor:
     return values
 
 
+def scales(shortest: int) -> int:
+    """At how many scales, each half of the one before, images with this shortest side have room for the window."""
+    return sum(shortest >> halved >= WINDOW for halved in range(len(SCALES)))
+
+
+def ms_ssim(images: Tensor, truth: Tensor) -> Tensor:
+    """Structural similarity at several scales of each image (Wang et al. 2003), [B], 0 to 1.
+
+    Over as many of the five published scales as the image has room for (64 pixels: three), whose weights then stand
+    for all: numbers compare between images of one size.
+
+    Raises:
+        ValueError: there is room for one alone, which is `ssim`.
+    """
+    given, wanted = _units(images, truth)
+    count = scales(min(given.shape[2:]))
+    if count < 2:
+        raise ValueError(f"images of {given.shape[2]} x {given.shape[3]} pixels have no room for two scales")
+    weights = tuple(weight / sum(SCALES[:count]) for weight in SCALES[:count])
+    return multiscale_structural_similarity_index_measure(
+        given, wanted, data_range=1.0, betas=weights, reduction="none"
+    )
+
+
 def _units(images: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
     """Both as float32 in [0, 1]."""
     if images.shape != truth.shape or images.ndim != 4:
-        raise ValueError(f"images should be alike, [B, 3, S, S]: {tuple(images.shape)}, {tuple(truth.shape)}")
+        raise ValueError(f"images should be alike, [B, 3, H, W]: {tuple(images.shape)}, {tuple(truth.shape)}")
     return _unit(images), _unit(truth)
 
 

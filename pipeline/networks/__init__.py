@@ -8,15 +8,17 @@ from pipeline.networks.conditional import ClassEncoder, ClassGenerator
 from pipeline.networks.discriminator import Discriminator
 from pipeline.networks.encoders import AttributeEncoder, CodeClassifier, Recogniser
 from pipeline.networks.generator import Generator
-from pipeline.networks.judge import JudgeNetwork
+from pipeline.networks.judge import Closeup, JudgeNetwork, Opinion
 
 __all__ = [
     "AttributeEncoder",
     "ClassEncoder",
     "ClassGenerator",
+    "Closeup",
     "CodeClassifier",
     "Discriminator",
     "Generator",
     "JudgeNetwork",
+    "Opinion",
     "Recogniser",
 ]

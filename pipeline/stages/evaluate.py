@@ -3,30 +3,38 @@
 from pipeline import assets, paths, tracking, work
 from pipeline.applications import judging
 from pipeline.applications.evaluation import curves, scores, table
+from pipeline.applications.evaluation.appointed import appointed, named, named_file
 from pipeline.applications.evaluation.bench import bench
+from pipeline.applications.evaluation.kept import Kept
 from pipeline.applications.evaluation.material import MODEL, gather
 from pipeline.applications.face_model import FaceModel
 from pipeline.applications.synthesis import people_of
 from pipeline.datasets.contact_sheet import write_png
 from pipeline.datasets.shards import Faces, write_table
+from pipeline.origin import Origin
 from pipeline.params import Data, Evaluate, Judge, Model, Synthesize
+from pipeline.settings import Settings
 
 
 def run(data: Data, model: Model, judge: Judge, synthesize: Synthesize, evaluate: Evaluate) -> None:
     faces, synthesized = Faces(paths.FACES), Faces(paths.SYNTHESIZED, "dvc repro synthesize")
     people = people_of(faces, model.method, evaluate.gallery)
-    court = judging.load(data, judge, paths.JUDGE)
+    network = FaceModel(paths.MODEL, model) if model.method == "ipgan" else None
+    court = appointed(judging.load(data, judge, paths.JUDGE), evaluate, data, network)
     inception = assets.locate("inception").path if evaluate.inception == "on" else None
 
-    network = FaceModel(paths.MODEL, model) if model.method == "ipgan" else None
-
     sections = (data, model, judge, synthesize, evaluate)
-    inputs = (paths.FACES, paths.JUDGE, paths.MODEL, paths.SYNTHESIZED)
+    given = [path for path in (inception, named_file(evaluate)) if path]
+    inputs = [paths.FACES, paths.JUDGE, paths.MODEL, paths.SYNTHESIZED, *given]
+    # What is said of photographs changes with the model where a part of the model says it.
+    before = [paths.FACES, paths.JUDGE, *given, *([paths.MODEL] if court.took_part else [])]
+    kept = Kept(Settings.read().work / "seen" / Origin.of("evaluate", (judge, evaluate), before).fingerprint())
     with tracking.run("evaluate", *sections) as track, work.building("evaluate", *sections, inputs=inputs) as w:
-        measured = bench(court, gather(court, faces, people, synthesized, inception))
+        measured = bench(court, gather(court, faces, people, synthesized, inception, kept))
+        kept.tidy()
         results = scores.everything(measured, network)
         (w / "cases").mkdir(exist_ok=True)
-        write_table(w / "cases" / "cases.parquet", table.cases(measured.material, results.model.columns))
+        write_table(w / "cases" / "cases.parquet", table.cases(measured.material, named(results.model.columns, court)))
         for name, caption, picture in table.pictures(measured, results.model.figures, synthesize):
             write_png(w / "cases" / f"{name}.png", picture)
             track.picture(f"evaluate/{name}", picture, caption)
@@ -35,7 +43,7 @@ def run(data: Data, model: Model, judge: Judge, synthesize: Synthesize, evaluate
 
         systems, groups = map(table.written, (results.systems, results.groups))
         values = table.plain(measured, systems.pop(MODEL), systems)
-        track.metrics(paths.EVALUATE_METRICS, values, table.not_measured(values))
-        track.systems(paths.CONTROLS, systems)
-        track.systems(paths.GROUPS, groups)
+        track.metrics(paths.EVALUATE_METRICS, named(values, court), table.not_measured(values))
+        for path, rows in ((paths.CONTROLS, systems), (paths.GROUPS, groups)):
+            track.systems(path, {name: named(row, court) for name, row in rows.items()})
         work.publish(w / "cases", paths.CASES)

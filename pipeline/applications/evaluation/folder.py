@@ -10,20 +10,16 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline import assets, provenance, tracking
-from pipeline.applications import report
+from pipeline.applications import judging, report
 from pipeline.applications.evaluation import scores, table
 from pipeline.applications.evaluation.bench import bench
 from pipeline.applications.evaluation.material import MODEL, gather
-from pipeline.applications.judging import PUBLISHED, Court
 from pipeline.datasets.faces import Cut, Face
-from pipeline.datasets.photographs.alignment import warp
 from pipeline.datasets.photographs.cutting import Unusable, subject_face
 from pipeline.datasets.photographs.detection import Detector, yunet
 from pipeline.datasets.protocol import EVALUATED, Protocol
 from pipeline.datasets.shards import Faces, ShardWriter, write_table
 from pipeline.errors import UserError
-from pipeline.judges.photographs import ANGLES, photo_judge
-from pipeline.metrics.attributes import Attribute
 from pipeline.terminal import watched
 
 log = logging.getLogger(__name__)
@@ -44,10 +40,16 @@ class Row(NamedTuple):
     sample_person: str
 
 
-def evaluate_folder(pairs: Path, out: Path) -> None:
+def evaluate_folder(pairs: Path, out: Path, onnx: Path | None = None, template: str = "arcface") -> None:
     """Score the outputs that a list names; write metrics.json, controls.json, cases.parquet and index.html into `out`.
 
     An output without a face counts as a failure of that output.
+
+    Args:
+        pairs: the list, CSV.
+        out: a folder.
+        onnx: a recogniser of faces that were aligned to `template`; None: reidentification-0095.
+        template: of judges/photographs.py.
 
     Raises:
         UserError: the list is not readable or names what is not there, a photograph that was given shows no face, or
@@ -55,11 +57,8 @@ def evaluate_folder(pairs: Path, out: Path) -> None:
         AssetError: a published network is missing or damaged.
     """
     rows = listed(pairs)
-    files = {name: assets.locate(name).path for name in PUBLISHED}
-    inception = _inception()
-    detect = yunet(files["yunet"], MIN_SCORE)
-    judge = photo_judge(detect, warp, files["reidentification"], files["head_pose"])
-    court = Court(judge, {name: Attribute("continuous", -90.0, 90.0) for name in ANGLES})
+    court = judging.of_photographs(MIN_SCORE, onnx, template)
+    inception, detect = _inception(), yunet(assets.locate("yunet").path, MIN_SCORE)
     with tempfile.TemporaryDirectory(prefix="facet-") as place:
         faces, outputs = _aligned(rows, detect, Path(place))
         measured = bench(court, gather(court, faces, people_of(faces), outputs, inception))

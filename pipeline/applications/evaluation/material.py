@@ -1,13 +1,14 @@
 """All that is compared, looked at once: the judge's word on real photographs and on what each system answers."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import cosine_similarity
 
+from pipeline.applications.evaluation.nearness import Column, Nearness
 from pipeline.applications.evaluation.systems import Asked, controls
 from pipeline.applications.judging import Court
 from pipeline.datasets.protocol import Protocol
@@ -16,11 +17,9 @@ from pipeline.datasets.splits import SPLITS
 from pipeline.datasets.true_answers import true_recombinations
 from pipeline.judges.verdict import Verdict, joined
 from pipeline.metrics.realism import inception
-from pipeline.metrics.truth import psnr, ssim
 from pipeline.training.devices import device
 from pipeline.training.spread import chunks, spread
 
-Column = dict[str, np.ndarray]  # name -> one number an output
 MODEL = "model"  # among the systems; the others are controls
 REAL, TRAIN = "real", "train"
 KEPT, LOOKED_AT = (MODEL, "truth", "truth_blurred"), 2048  # systems whose images are looked at again, and how many
@@ -34,6 +33,9 @@ class Look(NamedTuple):
     truth: Column  # how near each is to the true recombination; empty where nobody knows it
     images: np.ndarray = np.zeros(0, np.uint8)  # uint8 [B, S, S, 3], of the first LOOKED_AT of those in KEPT
     inception: Tensor | None = None  # float32 [B, 2048]
+
+
+Keep = Callable[[str, Callable[[], Look]], Look]
 
 
 class Material(NamedTuple):
@@ -56,9 +58,23 @@ class Material(NamedTuple):
 
 
 def gather(
-    court: Court, faces: Faces, people: Protocol, synthesized: Faces, inception_weights: Path | None
+    court: Court,
+    faces: Faces,
+    people: Protocol,
+    synthesized: Faces,
+    inception_weights: Path | None,
+    kept: Keep = lambda _, look: look(),
 ) -> Material:
-    """Look at every image once, with all processes; the first alone returns."""
+    """Look at every image once, with all processes; the first alone returns.
+
+    Args:
+        court: the judge.
+        faces: real photographs.
+        people: whom they may show.
+        synthesized: the outputs.
+        inception_weights: for FID and KID, or None.
+        kept: gives what was seen in photographs before under that name, or looks.
+    """
     asked = asked_of(faces, people, synthesized)
     systems = controls(asked)
     train_rows = training_rows(faces) if len(asked.sample_rows) else np.zeros(0, np.int64)
@@ -69,10 +85,10 @@ def gather(
         return Look(court.judge(images), {}, inception=features(_tensor(images)).cpu() if features else None)
 
     def look(part: int) -> dict[str, Look]:
-        if part >= len(outputs) + len(real):
-            return {TRAIN: Look(court.judge(faces.images(train[part - len(outputs) - len(real)])), {})}
-        if part >= len(outputs):
-            return {REAL: seen(faces.images(real[part - len(outputs)]))}
+        if (i := part - len(outputs) - len(real)) >= 0:
+            return {TRAIN: kept(f"{TRAIN}-{i}", lambda: Look(court.judge(faces.images(train[i])), {}))}
+        if (i := part - len(outputs)) >= 0:
+            return {REAL: kept(f"{REAL}-{i}", lambda: seen(faces.images(real[i])))}
         pairs = asked.part(outputs[part])
         true = _truth(pairs)
         images = {name: control(pairs, true) for name, control in systems.items()}
@@ -80,10 +96,10 @@ def gather(
         images[MODEL] = synthesized.images(outputs[part])
         looks[MODEL] = seen(images[MODEL])
         if len(true):
-            wanted = looks["truth"].said
-            looks = {name: o._replace(truth=nearness(images[name], true, o.said, wanted)) for name, o in looks.items()}
-        kept = KEPT if outputs[part][0] < LOOKED_AT else ()
-        return {name: o._replace(images=images[name]) if name in kept else o for name, o in looks.items()}
+            near = Nearness(true, looks["truth"].said, asked.landmarks(pairs.sample_rows), court.judge)
+            looks = {name: o._replace(truth=near.of(images[name], o.said)) for name, o in looks.items()}
+        shown = KEPT if outputs[part][0] < LOOKED_AT else ()
+        return {name: o._replace(images=images[name]) if name in shown else o for name, o in looks.items()}
 
     parts = list(spread(look, len(outputs) + len(real) + len(train)))
 
@@ -119,17 +135,6 @@ def asked_of(faces: Faces, people: Protocol, synthesized: Faces) -> Asked:
     subject = np.array([row_of[key] for key in synthesized.column("subject_key")])
     samples = synthesized.column("sample_key") if synthesized.has("sample_key", every) else ()
     return Asked(faces, people, subject, np.array([row_of[key] for key in samples], np.int64))
-
-
-def nearness(images: np.ndarray, true: np.ndarray, said: Verdict, said_of_truth: Verdict) -> Column:
-    """How near images, uint8 [B, S, S, 3], are to the true recombinations: in pixels, and in the judge's eyes."""
-    given, wanted = _tensor(images), _tensor(true)
-    likeness = cosine_similarity(torch.from_numpy(said.features), torch.from_numpy(said_of_truth.features))
-    return {
-        "truth/psnr": psnr(given, wanted).numpy(),
-        "truth/ssim": ssim(given, wanted).numpy(),
-        "truth/feature_distance": (1 - likeness).numpy(),
-    }
 
 
 def _together(looks: list[Look]) -> Look:

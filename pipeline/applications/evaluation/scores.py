@@ -12,7 +12,8 @@ from pipeline.applications.evaluation.disentanglement import disentanglement
 from pipeline.applications.evaluation.groups import by_group
 from pipeline.applications.evaluation.identity import closed_set, identity, rates
 from pipeline.applications.evaluation.maker import Maker
-from pipeline.applications.evaluation.material import MODEL, Column, Look
+from pipeline.applications.evaluation.material import MODEL, Look
+from pipeline.applications.evaluation.nearness import Column
 from pipeline.applications.evaluation.realism import by_inception, memorisation, realism
 from pipeline.applications.evaluation.uncanniness import uncanniness
 from pipeline.applications.evaluation.uses import uses

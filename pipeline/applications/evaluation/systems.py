@@ -33,6 +33,10 @@ class Asked(NamedTuple):
         samples = self.sample_rows[pairs] if len(self.sample_rows) else self.sample_rows
         return self._replace(subject_rows=self.subject_rows[pairs], sample_rows=samples)
 
+    def landmarks(self, rows: np.ndarray) -> np.ndarray:
+        """Where they are in these photographs, float32 [B, 5, 2], pixels (x, y)."""
+        return np.stack(list(self.faces.column("landmarks", rows))).reshape(-1, 5, 2)
+
     @property
     def truth_known(self) -> bool:
         """Whether the true recombinations are; those of rendered heads are."""

@@ -9,7 +9,8 @@ import numpy as np
 from pipeline.applications.evaluation import curves
 from pipeline.applications.evaluation.bench import Bench, Figures
 from pipeline.applications.evaluation.identity import FALSE_ACCEPT_RATES
-from pipeline.applications.evaluation.material import MODEL, Column, Material
+from pipeline.applications.evaluation.material import MODEL, Material
+from pipeline.applications.evaluation.nearness import Column
 from pipeline.applications.evaluation.realism import nearest_training_images
 from pipeline.applications.evaluation.systems import Asked
 from pipeline.datasets import heads

@@ -14,22 +14,12 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from pipeline.applications.evaluation.bench import Bench, Estimates, shares
 from pipeline.applications.evaluation.material import Look
+from pipeline.applications.evaluation.regions import REGIONS, Region, cut
 from pipeline.datasets.pairs import to_tensor
 from pipeline.metrics import intervals, verification
 
 STEPS, BATCH, RATE = 120, 64, 2e-3
 LEAST = 16  # images of each kind and half
-
-
-class Region(NamedTuple):
-    """A rectangle around landmarks; sides as shares of the image's."""
-
-    landmarks: tuple[int, ...]  # whose mean is its centre; in the order of alignment.py
-    width: float
-    height: float
-
-
-REGIONS = {"": None, "_eyes": Region((0, 1), 0.56, 0.25), "_mouth": Region((3, 4), 0.44, 0.25)}
 
 
 class Shown(NamedTuple):
@@ -49,14 +39,14 @@ def uncanniness(b: Bench, answers: Look) -> Estimates:
     subject, sample, samples = b.subject[:kept], b.sample[:kept], m.asked.sample_rows[:kept]
     half = torch.where(subject % 2 == sample % 2, subject % 2, -1)
     # A synthesized face has the landmarks of its sample, as nearly as anybody knows.
-    fake = Shown(answers.images, _landmarks(b, samples), subject, half)
+    fake = Shown(answers.images, m.asked.landmarks(samples), subject, half)
     shows = m.persons(m.people.rows)
-    real = Shown(m.asked.faces.images(m.people.rows), _landmarks(b, m.people.rows), shows, shows % 2)
+    real = Shown(m.asked.faces.images(m.people.rows), m.asked.landmarks(m.people.rows), shows, shows % 2)
     if min(int((kind.half == half).sum()) for kind in (fake, real) for half in (0, 1)) < LEAST:
         return {}
     found: Estimates = {}
     for name, region in REGIONS.items():
-        says = _says(_cut(fake, region), fake.half, _cut(real, region), real.half)
+        says = _says(_part(fake, region), fake.half, _part(real, region), real.half)
 
         def auc(chosen: Tensor, name: str = name, says: tuple[Tensor, Tensor] = says) -> dict[str, float]:
             areas = []
@@ -72,20 +62,9 @@ def uncanniness(b: Bench, answers: Look) -> Estimates:
     return shares(found)
 
 
-def _landmarks(b: Bench, rows: np.ndarray) -> np.ndarray:
-    return np.stack(list(b.material.asked.faces.column("landmarks", rows))).reshape(-1, 5, 2)
-
-
-def _cut(shown: Shown, region: Region | None) -> Tensor:
+def _part(shown: Shown, region: Region | None) -> Tensor:
     """The region of each image, float32 [B, 3, H, W] in [-1, 1]."""
-    if region is None:
-        return to_tensor(shown.images)
-    side = shown.images.shape[1]
-    size = np.array([round(region.width * side), round(region.height * side)])
-    centre = shown.landmarks[:, region.landmarks].mean(1)
-    corner = np.clip((centre - size / 2).round().astype(int), 0, side - size)
-    cut = [image[y : y + size[1], x : x + size[0]] for image, (x, y) in zip(shown.images, corner, strict=True)]
-    return to_tensor(np.stack(cut))
+    return to_tensor(cut(shown.images, region, shown.landmarks) if region else shown.images)
 
 
 def _says(fake: Tensor, fake_half: Tensor, real: Tensor, real_half: Tensor) -> tuple[Tensor, Tensor]:
