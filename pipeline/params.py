@@ -161,7 +161,7 @@ class Recogniser(Section):
 
 
 class Judge(Recogniser):
-    width: int = Field(ge=4, le=512, multiple_of=4, description="channels of its first block")
+    width: int = Field(ge=8, le=512, multiple_of=8, description="channels of its first block; half, close by")
     features_dim: int = Field(ge=2, le=4096, description="size of its identity features")
     attribute_weight: float = Field(ge=0, description="weight of the attribute errors beside the identity loss")
 

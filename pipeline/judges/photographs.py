@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -58,15 +58,20 @@ Detect = Callable[[np.ndarray], Sequence[Found]]
 Warp = Callable[[np.ndarray, np.ndarray, np.ndarray, int], tuple[np.ndarray, np.ndarray]]
 
 
-class Recogniser(NamedTuple):
-    """A network that others trained, ready to be asked."""
+class Recogniser:
+    """A network that others trained, ready to be asked.
 
-    network: Any
-    template: np.ndarray
-    side: int  # pixels
-    dim: int
-    warp: Warp
-    prepare: Callable[[np.ndarray], np.ndarray]  # uint8 [S, S, 3] RGB -> float32 [1, 3, S, S] as the network wants it
+    Args:
+        network: compiled; takes float32 [1, 3, S, S], gives d numbers.
+        template: to which its faces are aligned, fractions [5, 2].
+        warp: cuts a square out of an image so that given points come to lie at given places.
+        prepare: uint8 [S, S, 3] RGB -> what the network takes.
+    """
+
+    def __init__(self, network: Any, template: np.ndarray, warp: Warp, prepare: Callable[[np.ndarray], np.ndarray]):
+        self.network, self.template, self.warp, self.prepare = network, template, warp, prepare
+        self.side = int(network.input(0).shape[3])
+        self.dim = int(np.prod(network.output(0).shape))
 
     def __call__(self, image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
         """A face's features: (uint8 [H, W, 3] RGB, float32 [5, 2] pixels) -> float32 [dim], compared by cosine."""
@@ -134,7 +139,7 @@ def recogniser(reidentification: Path, warp: Warp, threads: int = 1) -> Recognis
         UserError: weights are missing or damaged.
     """
     network = _compile(reidentification, "reidentification", threads)
-    return _ready(network, TEMPLATES["reidentification"], warp, _blob)
+    return Recogniser(network, TEMPLATES["reidentification"], warp, _blob)
 
 
 def onnx_recogniser(path: Path, template: str, warp: Warp, threads: int = 1) -> Recogniser:
@@ -154,26 +159,23 @@ def onnx_recogniser(path: Path, template: str, warp: Warp, threads: int = 1) -> 
         _take_one_face(model)
         prepare = _blob_rgb if _normalises(model) else _blob_units
         network = _compiled(model, threads)
-    return _ready(network, TEMPLATES[template], warp, prepare)
-
-
-def _ready(network: Any, template: np.ndarray, warp: Warp, prepare: Callable[[np.ndarray], np.ndarray]) -> Recogniser:
-    side, dim = int(network.input(0).shape[3]), int(np.prod(network.output(0).shape))
-    return Recogniser(network, template, side, dim, warp, prepare)
+    return Recogniser(network, TEMPLATES[template], warp, prepare)
 
 
 def _take_one_face(model: Any) -> None:
     """Leave nothing open of the shape that a network takes.
 
     Raises:
-        RuntimeError: it takes something else than a colour image, or gives something else than a row of features.
+        ValueError: it takes something else than a colour image, or gives something else than a row of features.
     """
     shape = model.input(0).partial_shape
-    sides = [d.get_length() if d.is_static else ARCFACE_SIZE for d in list(shape)[2:]]
-    model.reshape([1, 3, *sides])
-    given = model.output(0).shape
-    if len(sides) != 2 or sides[0] != sides[1] or len(given) != 2:
-        raise RuntimeError(f"takes {shape}, gives {given}")
+    _, channels, *sides = (d.get_length() if d.is_static else None for d in shape)
+    height, width = (side or ARCFACE_SIZE for side in sides)
+    if channels not in (3, None) or height != width:
+        raise ValueError(f"takes {shape}")
+    model.reshape([1, 3, height, width])
+    if len(model.output(0).shape) != 2:
+        raise ValueError(f"gives {model.output(0).shape}")
 
 
 def _normalises(model: Any) -> bool:
@@ -230,7 +232,7 @@ def _readable(path: Path, remedy: str, *others: Path) -> Iterator[None]:
             raise UserError(f"{file}: the network is not there; {remedy}")
     try:
         yield
-    except RuntimeError:
+    except (RuntimeError, ValueError):
         raise UserError(f"{path}: not a readable network of this kind; delete it, and {remedy}") from None
 
 

@@ -7,7 +7,7 @@ from pipeline.datasets import heads
 from pipeline.datasets.labelled import Labelled
 from pipeline.judges.scales import outputs
 from pipeline.methods.recognition import JudgeTraining, Recognition
-from pipeline.networks import JudgeNetwork, Recogniser
+from pipeline.networks import Closeup, JudgeNetwork, Recogniser
 from pipeline.params import Judge
 from tests.methods.test_ipgan import PRETRAIN
 
@@ -19,8 +19,9 @@ def recognition():
 
 
 def judge():
-    schedule = Judge(**SCHEDULE.model_dump(), width=4, features_dim=8, attribute_weight=2.0)
-    return JudgeTraining(JudgeNetwork(32, 4, 8, 3, outputs(heads.ATTRIBUTES)), schedule, heads.ATTRIBUTES)
+    schedule = Judge(**SCHEDULE.model_dump(), width=8, features_dim=8, attribute_weight=2.0)
+    closeups = [Closeup((3, 4), 0.6, 0.4, (3, 4))]
+    return JudgeTraining(JudgeNetwork(32, 8, 8, 3, outputs(heads.ATTRIBUTES), closeups), schedule, heads.ATTRIBUTES)
 
 
 def batch(size=4):
@@ -28,7 +29,8 @@ def batch(size=4):
     attributes = (low + (high - low) * torch.rand(size, len(low))).to(torch.float32)
     binary = torch.tensor([d.kind == "binary" for d in heads.ATTRIBUTES])
     attributes[:, binary] = attributes[:, binary].round()
-    return Labelled(torch.rand(size, 3, 32, 32) * 2 - 1, torch.arange(size) % 3, attributes)
+    landmarks = torch.rand(size, 5, 2) - 0.5
+    return Labelled(torch.rand(size, 3, 32, 32) * 2 - 1, torch.arange(size) % 3, attributes, landmarks)
 
 
 def learned(m, steps=100):
@@ -51,13 +53,15 @@ def test_people_are_learned(make, stage):
     assert logged[-1][f"{stage}/top1"] == 1
 
 
-def test_the_judge_learns_attributes_with_the_weight_that_they_have():
+def test_the_judge_learns_attributes_and_landmarks_with_the_weight_that_they_have():
     torch.manual_seed(1)
     m, shown = judge(), batch()
     L, logged = m.objective(shown)
-    assert float(L.detach()) == pytest.approx(float(logged["judge/loss"] + 2 * logged["judge/attribute_loss"]))
+    measured = logged["judge/attribute_loss"] + logged["judge/landmark_loss"]
+    assert float(L.detach()) == pytest.approx(float(logged["judge/loss"] + 2 * measured))
     logged = learned(m)
     assert logged[-1]["judge/attribute_loss"] < 0.85 * logged[0]["judge/attribute_loss"]
+    assert logged[-1]["judge/landmark_loss"] < 0.7 * logged[0]["judge/landmark_loss"]
 
 
 def test_the_rate_rises_and_falls_to_zero_along_half_a_cosine():

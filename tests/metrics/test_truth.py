@@ -5,16 +5,16 @@ import math
 import pytest
 import torch
 
-from pipeline.metrics.truth import IDENTICAL, psnr, ssim
+from pipeline.metrics.truth import IDENTICAL, ms_ssim, psnr, scales, ssim
 
-BOTH = pytest.mark.parametrize("score", [psnr, ssim])
+ALL = pytest.mark.parametrize("score", [psnr, ssim, ms_ssim])
 
 
 def faces(n: int = 4) -> torch.Tensor:
     return torch.randint(0, 256, (n, 3, 32, 32), dtype=torch.uint8)
 
 
-@pytest.mark.parametrize(("score", "ideal"), [(psnr, IDENTICAL), (ssim, 1.0)])
+@pytest.mark.parametrize(("score", "ideal"), [(psnr, IDENTICAL), (ssim, 1.0), (ms_ssim, 1.0)])
 def test_identical_pictures_are_ideal(score, ideal):
     x = faces()
     torch.testing.assert_close(score(x, x), torch.full((4,), ideal))
@@ -37,13 +37,27 @@ def test_ssim_of_flat_pictures_is_that_of_their_brightness():
     assert ssim(*flat) == pytest.approx((2 * a * b + c1) / (a * a + b * b + c1), abs=1e-4)
 
 
-@BOTH
+def test_ms_ssim_of_flat_pictures_is_that_of_their_brightness_at_the_last_scale():
+    """Contrast and structure are the same at every scale; brightness counts at the last, with its weight of three."""
+    a, b, c1 = 0.2, 0.6, 0.01**2
+    flat = [torch.full((1, 3, 64, 64), value) for value in (a, b)]
+    weight = 0.3001 / (0.0448 + 0.2856 + 0.3001)
+    assert ms_ssim(*flat) == pytest.approx(((2 * a * b + c1) / (a * a + b * b + c1)) ** weight, abs=1e-4)
+
+
+def test_there_are_as_many_scales_as_leave_the_window_room():
+    assert [scales(side) for side in (10, 11, 21, 22, 32, 64, 128, 176, 256)] == [0, 1, 1, 2, 2, 3, 4, 5, 5]
+    with pytest.raises(ValueError, match="21 x 40 pixels have no room for two scales"):
+        ms_ssim(torch.rand(1, 3, 21, 40), torch.rand(1, 3, 21, 40))
+
+
+@ALL
 def test_bytes_and_fractions_are_the_same_picture(score):
     a, b = faces(), faces()
     torch.testing.assert_close(score(a, b), score(a.float() / 255, b.float() / 255))
 
 
-@BOTH
+@ALL
 def test_a_picture_is_judged_by_its_own_truth_alone(score):
     a, b = faces(), faces()
     together = score(a, b)
@@ -51,14 +65,14 @@ def test_a_picture_is_judged_by_its_own_truth_alone(score):
     assert not torch.allclose(together, score(a, b.roll(1, 0)))
 
 
-@BOTH
+@ALL
 def test_more_noise_is_worse(score):
     truth = torch.full((1, 3, 32, 32), 0.5)
     noise = torch.rand(1, 3, 32, 32) - 0.5
     assert score(truth + 0.1 * noise, truth) > score(truth + 0.5 * noise, truth)
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize(
     ("images", "truth", "message"),
     [

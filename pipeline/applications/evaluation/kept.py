@@ -5,6 +5,7 @@ import shutil
 import uuid
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -37,12 +38,13 @@ class Kept:
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             seen = look()
         part = file.with_name(f".{file.stem}.{uuid.uuid4().hex}.npz")
-        try:
+        with suppress(OSError):
             self.folder.mkdir(parents=True, exist_ok=True)
-            _write(part, seen)
-            os.replace(part, file)
-        except OSError:
-            part.unlink(missing_ok=True)
+            try:
+                _write(part, seen)
+                os.replace(part, file)
+            finally:
+                part.unlink(missing_ok=True)
         return seen
 
     def tidy(self) -> None:
@@ -56,7 +58,7 @@ class Kept:
 
 
 def _read(file: Path) -> Look:
-    with np.load(file, allow_pickle=False) as arrays:
+    with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
         named = {name.removeprefix(ATTRIBUTE): arrays[name] for name in arrays.files if name.startswith(ATTRIBUTE)}
         said = Verdict(arrays["features"], named, arrays["found"])
         inception = torch.from_numpy(arrays["inception"]) if "inception" in arrays.files else None
