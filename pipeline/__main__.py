@@ -21,8 +21,11 @@ def run_stage(name: str) -> None:
     if name in stages.UNSHARED and not is_first():
         return
     params = load_params()
+    # Rather now than after hours of training.
     if params.evaluate.inception == "on":
-        importlib.import_module("pipeline.assets").locate("inception")  # rather now than after hours of training
+        importlib.import_module("pipeline.assets").locate("inception")
+    if params.evaluate.recogniser not in ("judge", "I"):
+        importlib.import_module("pipeline.applications.evaluation.appointed").check(params.evaluate, params.data)
     run = importlib.import_module(f"pipeline.stages.{name}").run
     run(**{section: getattr(params, section) for section in inspect.signature(run).parameters})
 

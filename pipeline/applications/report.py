@@ -5,6 +5,7 @@ The page is `report.html.j2` beside this module; here the numbers are brought in
 
 import base64
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,9 +38,6 @@ CEILINGS = {
     "identity/several_top1": "identity/top1_real",
 }  # of the others: the key with _real
 OTHERS = {
-    "truth/psnr": "dB, to the true recombination, pixel by pixel; more is better",
-    "truth/ssim": "structural similarity to it; 1 is identical",
-    "truth/feature_distance": "1 - likeness to it in the judge's eyes",
     "realism/fd_judge": "Fréchet distance of the judge's features to real images; less is better",
     "realism/kd_judge": "kernel distance of the same, without bias; 0 is none",
     "realism/precision": "synthesized images among the real ones",
@@ -51,6 +49,13 @@ OTHERS = {
     "realism/fid": "Fréchet distance of Inception's features, which is FID",
     "realism/kid": "and their kernel distance, which is KID",
 }
+TRUTHS = {  # key -> what it says
+    "truth/psnr": "dB to the true recombination, pixel by pixel; more is better",
+    "truth/ssim": "structural similarity to it; 1 is identical",
+    "truth/ms_ssim": "the same at several scales",
+    "truth/feature_distance": "1 - likeness to it in the judge's eyes; of a part: of a face that is true elsewhere",
+}
+PARTS = ("", "_eyes", "_mouth", "_sample", "_mean_face")  # endings of those keys: of the face, and of trivial answers
 LEAKS = {  # key -> what it says, and the key of what it is compared with
     "uncanniness/auc": ("a fresh classifier tells them from photographs: 0.5 is a guess, 1 always", "the true answers"),
     "uncanniness/auc_eyes": ("likewise, by the eyes alone", "the true answers"),
@@ -147,6 +152,7 @@ ELSEWHERE = (
     "disentanglement/",
     "applications/",
 )  # on the page
+AUTHOR = re.compile("_by_([A-Z])$")
 READABLE = 0.3  # of the error of a random other face
 
 
@@ -198,7 +204,8 @@ def build(
         groups: FAMILY/GROUP -> the model's metrics for those subjects; FAMILY/gap -> the difference between groups.
         plots: folder with the evaluation's roc.csv and by_yaw.csv.
     """
-    measured = metrics.get("evaluate", {})
+    measured, took_part = without_author(metrics.get("evaluate", {}))
+    controls, groups = ({name: without_author(row)[0] for name, row in (of or {}).items()} for of in (controls, groups))
     results = numbers(measured)
     evaluated = {
         caption: together(plots / f"{name}.csv", columns, x)
@@ -217,16 +224,18 @@ def build(
     return template.get_template("report.html.j2").render(
         title=title,
         results=results,
+        took_part=took_part,
+        truths=truth_rows(measured),
         identity=identity_bars(results),
         attributes=attribute_rows(results, metrics.get("judge", {})),
         others=other_bars(results),
         ranges=ranges(measured),
-        systems=system_rows(measured, controls or {}),
+        systems=system_rows(measured, controls),
         headings=list(HEADINGS.values()),
-        leaks=leak_rows(results, numbers((controls or {}).get("truth", {}))),
+        leaks=leak_rows(results, numbers(controls.get("truth", {}))),
         probes=probe_rows(results),
         uses=leak_rows(results, {}, USES),
-        groups=system_rows({}, groups or {}, GROUP_HEADINGS),
+        groups=system_rows({}, groups, GROUP_HEADINGS),
         group_headings=list(GROUP_HEADINGS.values()),
         not_measured=by_reason(measured.get("not_measured", {})),
         pictures=[picture(caption, path) for caption, path in pictures.items()],
@@ -240,6 +249,12 @@ def build(
         params=params,
         environment=environment,
     )
+
+
+def without_author(measured: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """The same without `_by_NETWORK`, the ending of keys of which a part of the method was the judge; and which."""
+    found = {match.group(1) for name in measured if (match := AUTHOR.search(name))}
+    return {AUTHOR.sub("", name): value for name, value in measured.items()}, "".join(sorted(found))
 
 
 def numbers(measured: Mapping[str, Any]) -> dict[str, float]:
@@ -292,14 +307,34 @@ def leak_rows(
         truth: of the true answers, where they are known.
         listed: key -> what it says, and what it is compared with.
     """
-    beside = {
-        "the true answers": lambda key: truth.get(key),
-        "real photographs": lambda key: results.get(f"{key}_real"),
-        "chance": lambda key: results.get("disentanglement/identity_chance"),
-    }
-    return [
-        LeakRow(key, says, results[key], beside[of](key), of) for key, (says, of) in LEAKS.items() if key in results
-    ]
+
+    def beside(key: str, of: str) -> float | None:
+        return {
+            "the true answers": truth.get(key),
+            "real photographs": results.get(f"{key}_real"),
+            "chance": results.get("disentanglement/identity_chance"),
+            "as they are": results.get("applications/frontalization_before"),
+        }.get(of)
+
+    there = {key: row for key, row in listed.items() if key in results}
+    return [LeakRow(key, says, results[key], beside(key, of), of) for key, (says, of) in there.items()]
+
+
+class TruthRow(NamedTuple):
+    key: str
+    says: str
+    cells: list[tuple[float, str] | None]  # number and interval, in the order of PARTS; None: not measured
+
+
+def truth_rows(measured: Mapping[str, Any]) -> list[TruthRow]:
+    """How near to the truth, as a whole and in parts; nothing where nobody knows it."""
+    plain, wide = numbers(measured), ranges(measured)
+    rows = []
+    for key, says in TRUTHS.items():
+        keys = [f"{key}{part}" for part in PARTS]
+        cells = [(plain[name], wide.get(name, "")) if name in plain else None for name in keys]
+        rows.append(TruthRow(key, says, cells))
+    return [row for row in rows if row.cells[0]]
 
 
 class ProbeRow(NamedTuple):

@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 
 from pipeline.applications.face_model import FaceModel
-from pipeline.applications.judging import Court, of_photographs
+from pipeline.applications.judging import Court, of_photographs, refuse_a_part_of_the_method
 from pipeline.errors import UserError
 from pipeline.judges.verdict import Judge, Verdict
 from pipeline.params import Data, Evaluate
@@ -24,6 +24,25 @@ BY_FEATURES = (
 )
 
 
+def check(evaluate: Evaluate, data: Data) -> None:
+    """Raises UserError where evaluate.recogniser names a file that is missing, took part, or is for other data."""
+    file = named_file(evaluate)
+    if file is None:
+        return
+    if data.source == ("rendered",):
+        raise UserError(
+            f"evaluate.recogniser: {file} is a network of photographs, and data.source is rendered; set it to {OUR_OWN}"
+        )
+    refuse_a_part_of_the_method(file)
+    if not file.is_file():
+        raise UserError(f"evaluate.recogniser: {file} is not there; name an ONNX file, or set it to {OUR_OWN}")
+
+
+def named_file(evaluate: Evaluate) -> Path | None:
+    """The recogniser that evaluate.recogniser names by its path."""
+    return None if evaluate.recogniser in (OUR_OWN, ITS_OWN) else Path(evaluate.recogniser)
+
+
 def appointed(court: Court, evaluate: Evaluate, data: Data, network: FaceModel | None) -> Court:
     """The judge that evaluate.recogniser asks for, where the stage's own is `court`.
 
@@ -31,24 +50,15 @@ def appointed(court: Court, evaluate: Evaluate, data: Data, network: FaceModel |
         UserError: there is none such for this data or method, or it took part in training the generator.
         AssetError: a published network is missing or damaged.
     """
-    if evaluate.recogniser == ITS_OWN:
-        if network is None:
-            raise UserError(f"evaluate.recogniser: CVAE-GAN has no {ITS_OWN}; set it to {OUR_OWN}")
-        return court._replace(judge=_with_features(court.judge, network), took_part=ITS_OWN)
+    check(evaluate, data)
     file = named_file(evaluate)
-    if file is None:
+    if file:
+        return of_photographs(data.detection.min_score, file, evaluate.template)
+    if evaluate.recogniser == OUR_OWN:
         return court
-    if data.source == ("rendered",):
-        raise UserError(
-            f"evaluate.recogniser: {evaluate.recogniser} is a network of photographs, and data.source is rendered; set "
-            f"it to {OUR_OWN}"
-        )
-    return of_photographs(data.detection.min_score, file, evaluate.template)
-
-
-def named_file(evaluate: Evaluate) -> Path | None:
-    """The recogniser that evaluate.recogniser names by its path."""
-    return None if evaluate.recogniser in (OUR_OWN, ITS_OWN) else Path(evaluate.recogniser)
+    if network is None:
+        raise UserError(f"evaluate.recogniser: CVAE-GAN has no {ITS_OWN}; set it to {OUR_OWN}")
+    return court._replace(judge=_with_features(court.judge, network), took_part=ITS_OWN)
 
 
 def _with_features(judge: Judge, network: FaceModel) -> Judge:

@@ -45,6 +45,32 @@ def test_every_file_of_every_person_is_a_candidate_in_order(people: Path) -> Non
     assert not rejects
 
 
+def test_what_is_known_of_the_people_goes_with_their_photographs(people: Path) -> None:
+    (people / "info.csv").write_text("\ufefffolder,age,gender,city\nada,36,female,\neve,20,female,Paris\n\nbob,,male\n")
+    photographs, rejects = listed(people)
+    assert [p.attributes for p in photographs] == [{"age": 36, "gender=female": 1}] * 2 + [{"gender=male": 1}] * 2
+    assert not rejects
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"folder,age\nada,36\nada,37\n", "has the person 'ada' twice"),
+        (b"\xff\xd8\xff\xe0", "cannot be read as CSV in UTF-8"),
+        (b'folder,age\n"' + b"x" * 200_000, "cannot be read as CSV in UTF-8"),
+    ],
+)
+def test_a_list_of_people_that_is_none_is_named(people: Path, content: bytes, words: str) -> None:
+    (people / "info.csv").write_bytes(content)
+    with pytest.raises(UserError, match=rf"info\.csv {words}"):
+        listed(people)
+
+
+def test_an_empty_list_of_people_says_nothing(people: Path) -> None:
+    (people / "info.csv").touch()
+    assert [p.attributes for p in listed(people)[0]] == [None] * 4
+
+
 def test_hidden_files_are_passed_over_in_silence(people: Path) -> None:
     for name in (".gitkeep", ".DS_Store", "ada/.gitkeep", "ada/._1.png", ".cache/1.png"):
         (people / name).parent.mkdir(exist_ok=True)
