@@ -98,10 +98,11 @@ def of_photographs(min_score: float, onnx: Path | None = None, template: str = "
         UserError: that recogniser is missing or is none, or took part in training the generator.
         AssetError: a published network is missing or damaged.
     """
+    if onnx:
+        refuse_a_part_of_the_method(onnx)
     wanted = [name for name in PUBLISHED if not (onnx and name == RECOGNISER)]
     files = {name: assets.locate(name).path for name in wanted}
     if onnx:
-        refuse_a_part_of_the_method(onnx)
         recognise = onnx_recogniser(onnx, template, warp, threads=2)
     else:
         recognise = recogniser(files[RECOGNISER], warp, threads=2)
