@@ -20,6 +20,9 @@ EVALUATE_PICTURES = {  # caption -> file, of those that the data knows enough fo
     / "cases_cosine_subject.png",
     "Likewise by the error of yaw": CASES / "cases_yaw_error.png",
     "Likewise by the distance to the truth": CASES / "cases_psnr.png",
+    "Photographs that are turned, and the same people brought to the front": CASES / "frontalization.png",
+    "Morphs: a person a row, from the left sample to the right one": CASES / "morphing.png",
+    "A performance; the subject's by the model; the subject's as it should be": CASES / "performance.png",
     "Faces most like a training image in the judge's eyes, and below each that image": CASES / "nearest.png",
 }
 RATINGS = Path("results/rate/ratings.csv")  # no stage's: what people said of synthesized faces

@@ -121,8 +121,15 @@ class Run:
                 lines.append(",".join([str(images), *(f"{values[k]:.6g}" if k in values else "" for k in keys)]))
         _write(path, "\n".join(lines))
 
-    def table(self, path: Path, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        """A table as plot data for DVC, and under STAGE/NAME for the dashboard."""
+    def table(self, path: Path, columns: Sequence[str], rows: Sequence[Sequence[Any]], lines: str = "") -> None:
+        """A table as plot data for DVC, and under STAGE/NAME for the dashboard.
+
+        Args:
+            path: the file.
+            columns: their names.
+            rows: one value a column.
+            lines: a title: the dashboard draws every other column over the first, under STAGE/NAME/lines.
+        """
         if not self._writes:
             return
         _write(path, "\n".join([",".join(columns), *(",".join(map(str, row)) for row in rows)]))
@@ -132,6 +139,10 @@ class Run:
 
             name = f"{path.parent.parent.name}/{path.stem}"
             wandb_run.log({name: wandb.Table(list(columns), [list(row) for row in rows]), "images": self._images})
+            if lines:
+                x, *ys = (list(column) for column in zip(*rows, strict=True))
+                drawn = wandb.plot.line_series([x] * len(ys), ys, list(columns[1:]), lines, columns[0])
+                wandb_run.log({f"{name}/lines": drawn, "images": self._images})
 
         self._send(send)
 

@@ -93,6 +93,7 @@ def tracked(tmp_path_factory):
             run.metrics(Path("results/judge/metrics.json"), METRICS, {"truth/psnr": "no known truth"})
             run.systems(Path("results/judge/controls.json"), SYSTEMS)
             run.systems(Path("results/judge/groups.json"), {})
+            run.table(Path("results/judge/plots/roc.csv"), ["rate", "made", "real"], [[-1, 0.5, 0.6], [0, 1, 1]], "ROC")
     return folder
 
 
@@ -158,6 +159,17 @@ def test_systems_are_a_file_and_a_table_with_a_row_each(tracked, summary):
     content = json.loads(table.read_text())
     assert content["columns"] == ["system", "attributes/yaw_error", "identity/top1", "pairs"]
     assert content["data"] == [["copy_sample", None, 0.0, None], ["model", 0.25, 0.5, 3.0]]
+
+
+def test_a_table_can_be_drawn_as_lines_in_the_dashboard(tracked, summary):
+    assert (tracked / "results/judge/plots/roc.csv").read_text() == "rate,made,real\n-1,0.5,0.6\n0,1,1\n"
+    assert summary["summary"]["judge/roc"]["nrows"] == 2
+    (table,) = (tracked / "wandb").glob("offline-run-*/files/media/table/judge/roc/lines*.table.json")
+    drawn = json.loads(table.read_text())
+    points = {
+        tuple(row[drawn["columns"].index(name)] for name in ("lineKey", "step", "lineVal")) for row in drawn["data"]
+    }
+    assert points == {("made", -1, 0.5), ("made", 0, 1), ("real", -1, 0.6), ("real", 0, 1)}
 
 
 def test_where_there_is_no_system_the_file_says_so_and_there_is_no_table(tracked, summary):

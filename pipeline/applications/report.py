@@ -29,6 +29,7 @@ IDENTITY = {  # key -> what it says
     "identity/tar_at_far_1e-2": "accepted as the subject at a threshold that one in a hundred strangers passes",
     "identity/tar_at_far_1e-3": "likewise, one in a thousand",
     "identity/eer": "as many refused as strangers accepted: 0.5 is chance, less is better",
+    "identity/auc": "how often a face is more like its subject than like a stranger: 0.5 is chance",
     "identity/cosine_subject": "likeness to the subject",
     "identity/cosine_sample": "likeness to the sample's person",
     "identity/cosine_unrelated": "likeness to anybody else: where nothing begins",
@@ -313,7 +314,7 @@ def leak_rows(
             "the true answers": truth.get(key),
             "real photographs": results.get(f"{key}_real"),
             "chance": results.get("disentanglement/identity_chance"),
-            "as they are": results.get("applications/frontalization_before"),
+            "as they are": results.get("applications/frontalization_top1_before"),
         }.get(of)
 
     there = {key: row for key, row in listed.items() if key in results}

@@ -35,11 +35,11 @@ def run(data: Data, model: Model, judge: Judge, synthesize: Synthesize, evaluate
         results = scores.everything(measured, network)
         (w / "cases").mkdir(exist_ok=True)
         write_table(w / "cases" / "cases.parquet", table.cases(measured.material, named(results.model.columns, court)))
-        for name, caption, picture in table.pictures(measured, results.model.figures, synthesize):
+        for name, caption, picture in table.pictures(measured, results.model.figures, synthesize, network):
             write_png(w / "cases" / f"{name}.png", picture)
             track.picture(f"evaluate/{name}", picture, caption)
         for curve in curves.curves(measured, results.model.figures):
-            track.table(paths.EVALUATE_PLOTS / f"{curve.name}.csv", curve.columns, curve.rows)
+            track.table(paths.EVALUATE_PLOTS / f"{curve.name}.csv", curve.columns, curve.rows, curve.says)
 
         systems, groups = map(table.written, (results.systems, results.groups))
         values = table.plain(measured, systems.pop(MODEL), systems)

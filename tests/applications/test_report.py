@@ -22,6 +22,7 @@ REST = (
     "identity/tar_at_far_1e-2",
     "identity/tar_at_far_1e-3",
     "identity/eer",
+    "identity/auc",
 )
 REST += ("truth/feature_distance", *(f"realism/{name}" for name in ("kd_judge", "precision", "recall")))
 METRICS = {
@@ -116,7 +117,7 @@ def test_the_truth_is_told_by_parts_beside_what_anybody_could_give(make):
 
 
 def test_applications_stand_beside_what_they_are_compared_with(make):
-    uses = {"applications/frontalization_top1": 0.955, "applications/frontalization_before": 0.996}
+    uses = {"applications/frontalization_top1": 0.955, "applications/frontalization_top1_before": 0.996}
     page = text(make(metrics=evaluated(**uses, **{"applications/performance_flicker": 0.62})))
     applications = page.partition("Applications")[2]
     assert "taken for their person 0.955 as they are 0.996" in applications

@@ -19,8 +19,7 @@ T = TypeVar("T")
 BY_FEATURES = (
     *("identity/", "closed_set/", "memorisation/", "truth/feature_distance"),
     *(f"realism/{name}" for name in ("fd_judge", "kd_judge", "precision", "recall", "density", "coverage")),
-    *(f"applications/{name}" for name in ("frontalization_top1", "frontalization_before")),
-    *(f"applications/{name}" for name in ("morphing_drift", "performance_likeness")),
+    *(f"applications/{name}" for name in ("frontalization_top1", "morphing_drift", "performance_likeness")),
 )
 
 

@@ -24,6 +24,7 @@ class Table(NamedTuple):
     """Plot data."""
 
     name: str
+    says: str
     columns: list[str]
     rows: list[list[float]]
 
@@ -40,7 +41,7 @@ def _roc(b: Bench) -> Table:
     kinds = {"synthesized": compared(b, b.model.said, b.subject), "real": compared(b, b.probes, b.person)}
     rates = {name: _rates(kind) for name, kind in kinds.items() if len(kind.own)}
     rows = np.stack([FALSE_ACCEPT, *rates.values()], 1).round(4).tolist()
-    return Table("roc", ["log10_false_accept", *rates], rows)
+    return Table("roc", "accepted, by the share of strangers that are too", ["log10_false_accept", *rates], rows)
 
 
 def _rates(kind: Compared) -> np.ndarray:
@@ -64,7 +65,7 @@ def _by_yaw(b: Bench, figures: Figures) -> Table:
         if here.any():
             means = [figures[name].column[here].double().mean().item() for name in names]
             rows.append([begin, float(here.sum()), *(round(mean, 4) for mean in means)])
-    return Table("by_yaw", ["yaw_from", "images", *names], rows)
+    return Table("by_yaw", "figures by the yaw of the sample", ["yaw_from", "images", *names], rows)
 
 
 def cases(b: Bench, figures: Figures) -> Iterator[tuple[str, str, np.ndarray]]:

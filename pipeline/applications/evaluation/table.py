@@ -9,10 +9,13 @@ import numpy as np
 from pipeline.applications.evaluation import curves
 from pipeline.applications.evaluation.bench import Bench, Figures
 from pipeline.applications.evaluation.identity import FALSE_ACCEPT_RATES
+from pipeline.applications.evaluation.maker import Maker
 from pipeline.applications.evaluation.material import MODEL, Material
 from pipeline.applications.evaluation.nearness import Column
 from pipeline.applications.evaluation.realism import nearest_training_images
+from pipeline.applications.evaluation.strips import strips
 from pipeline.applications.evaluation.systems import Asked
+from pipeline.applications.face_model import FaceModel
 from pipeline.datasets import heads
 from pipeline.datasets.contact_sheet import tiled
 from pipeline.datasets.protocol import Protocol, grid
@@ -52,7 +55,9 @@ def plain(b: Bench, values: Mapping[str, Any], controls: Mapping[str, Mapping[st
     return dict(values) | trivial | counts
 
 
-def pictures(b: Bench, figures: Figures, synthesize: Synthesize) -> Iterator[tuple[str, str, np.ndarray]]:
+def pictures(
+    b: Bench, figures: Figures, synthesize: Synthesize, network: FaceModel | None
+) -> Iterator[tuple[str, str, np.ndarray]]:
     """Name, caption and picture, of those that there are."""
     faces, people = b.material.asked.faces, b.material.people
     if not len(b.sample):
@@ -62,6 +67,8 @@ def pictures(b: Bench, figures: Figures, synthesize: Synthesize) -> Iterator[tup
         yield "truth", "the true answers to synthesize/grid", true
     yield "nearest", "the faces most like a training image, each above it", nearest_grid(b)
     yield from curves.cases(b, figures)
+    if network is not None:
+        yield from strips(b, Maker(network))
 
 
 def nearest_grid(b: Bench) -> np.ndarray:

@@ -1,6 +1,7 @@
 """`applications/*`: what the model is for, measured: frontalization, morphing, and a performance frame by frame."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -54,14 +55,12 @@ def frontalization(b: Bench, maker: Maker) -> Figures:
     `frontalization_top1` beside `_before`, that of the photographs as they are; `frontalization_yaw`, how far the
     results are turned, in degrees.
     """
-    faces, rows = b.material.asked.faces, np.concatenate(b.material.people.probes)
-    turned = torch.from_numpy(np.abs(_yaw(b, faces, rows, b.probes)) >= TURNED)
-    front = _frontal(b, faces)
-    if not len(front) or not turned.any():
+    rows, turned = np.concatenate(b.material.people.probes), torch.from_numpy(turned_probes(b))
+    z = frontal_code(b, maker)
+    if z is None or not turned.any():
         return {}
-    _, z = maker.codes(faces.images(front))
-    f_I, _ = maker.codes(faces.images(rows))
-    said = b.court.judge(maker.faces(f_I, z.mean(0).expand(len(f_I), -1)))
+    f_I, _ = maker.codes(b.material.asked.faces.images(rows))
+    said = b.court.judge(maker.faces(f_I, z.expand(len(f_I), -1)))
     columns = {
         "frontalization_top1": _found(b, said),
         "frontalization_top1_before": _found(b, b.probes),
@@ -70,33 +69,66 @@ def frontalization(b: Bench, maker: Maker) -> Figures:
     return {f"applications/{k}": b.of_probes(column)._replace(counted=turned) for k, column in columns.items()}
 
 
-def morphing(b: Bench, maker: Maker) -> Figures:
-    """From one sample's z to another's in equal steps, the person unchanged.
+def turned_probes(b: Bench) -> np.ndarray:
+    """Which of the probes are turned, bool."""
+    rows = np.concatenate(b.material.people.probes)
+    return np.abs(_yaw(b, b.material.asked.faces, rows, b.probes)) >= TURNED
 
-    `morphing_monotone`: share of steps in which the judge sees yaw move towards the end; `morphing_drift`: likeness
-    to the subject of the face on the way that has most, less that of the one that has least.
-    """
+
+def frontal_code(b: Bench, maker: Maker) -> Tensor | None:
+    """The mean z of frontal photographs of the val split, whom nothing is evaluated on; None without any."""
+    faces = b.material.asked.faces
+    rows = faces.of_split("val")
+    known = known_attributes(faces, rows) or b.court.judge(faces.images(rows)).attributes
+    front = rows[np.abs(np.nan_to_num(known["yaw"], nan=90.0)) <= FRONTAL]
+    return maker.codes(faces.images(front))[1].mean(0) if len(front) else None
+
+
+class Morphs(NamedTuple):
+    """From one sample's z to another's in equal steps, the person unchanged."""
+
+    subject: Tensor  # int64 [B], whose faces
+    ends: np.ndarray  # int64 [B, 2], rows of the photographs between which they go
+    yaw: np.ndarray  # float [B, 2], of these, degrees
+    images: np.ndarray  # uint8 [B * STEPS, S, S, 3]
+
+
+def morphs(b: Bench, maker: Maker) -> Morphs | None:
+    """Of the first SUBJECTS people; None where no two photographs are APART."""
     m = b.material
     samples = np.array([int(own[0]) for own in m.people.probes])
     place = {row: i for i, row in enumerate(m.people.rows.tolist())}
     yaw = _yaw(b, m.asked.faces, samples, m.real.part(np.array([place[int(row)] for row in samples])))
     ends_of = {s: pair for s in range(min(SUBJECTS, len(samples))) if (pair := _ends(yaw, s)) is not None}
     if not ends_of:
-        return {}
+        return None
     subject, ends = torch.tensor(list(ends_of)), torch.tensor(list(ends_of.values()))
     f_I, z = maker.codes(m.asked.faces.images(samples))
     along = torch.linspace(0, 1, STEPS, device=z.device)[None, :, None]
     path = torch.lerp(z[ends[:, 0], None], z[ends[:, 1], None], along)
-    said = b.court.judge(maker.faces(f_I[subject].repeat_interleave(STEPS, 0), path.flatten(0, 1)))
+    images = maker.faces(f_I[subject].repeat_interleave(STEPS, 0), path.flatten(0, 1))
+    return Morphs(subject, samples[ends.numpy()], yaw[ends.numpy()], images)
+
+
+def morphing(b: Bench, maker: Maker) -> Figures:
+    """What happens on the way of `morphs`.
+
+    `morphing_monotone`: share of steps in which the judge sees yaw move towards the end; `morphing_drift`: likeness
+    to the subject of the face on the way that has most, less that of the one that has least.
+    """
+    made = morphs(b, maker)
+    if made is None:
+        return {}
+    said = b.court.judge(made.images)
     seen = torch.from_numpy(said.attributes["yaw"]).double().nan_to_num().view(-1, STEPS)
-    right = torch.from_numpy(np.sign(yaw[ends[:, 1]] - yaw[ends[:, 0]])).double()
-    likeness = _likeness(b, said, subject.repeat_interleave(STEPS)).view(-1, STEPS)
+    right = torch.from_numpy(np.sign(made.yaw[:, 1] - made.yaw[:, 0])).double()
+    likeness = _likeness(b, said, made.subject.repeat_interleave(STEPS)).view(-1, STEPS)
     columns = {
         "morphing_monotone": (seen.diff(dim=1) * right[:, None] > 0).double().mean(1),
         "morphing_drift": likeness.max(1).values - likeness.min(1).values,
     }
-    over = intervals.resamples(subject)
-    return {f"applications/{name}": Figure(column, subject, over) for name, column in columns.items()}
+    over = intervals.resamples(made.subject)
+    return {f"applications/{name}": Figure(column, made.subject, over) for name, column in columns.items()}
 
 
 def _ends(yaw: np.ndarray, subject: int) -> tuple[int, int] | None:
@@ -108,26 +140,39 @@ def _ends(yaw: np.ndarray, subject: int) -> tuple[int, int] | None:
     return None
 
 
+class Performance(NamedTuple):
+    """Frames, uint8 [FRAMES, S, S, 3] each."""
+
+    acted: np.ndarray  # by somebody else
+    made: np.ndarray  # the subject, by the model
+    true: np.ndarray  # the subject, rendered
+
+
+def performances(b: Bench, maker: Maker) -> Iterator[Performance]:
+    """Of the first SUBJECTS people, in their order; each is played by the next."""
+    m = b.material
+    rows = np.array([int(own[0]) for own in m.people.probes[:SUBJECTS]])
+    people = m.asked.faces.column("identity_vector", rows)
+    size = m.asked.faces.image(int(rows[0])).shape[0]
+    f_I, _ = maker.codes(m.asked.faces.images(rows))
+    for s in range(len(rows)):
+        acted = frames(people[(s + 1) % len(rows)], size, s)
+        _, z = maker.codes(acted)
+        yield Performance(acted, maker.faces(f_I[s].expand(len(z), -1), z), frames(people[s], size, s))
+
+
 def performance(b: Bench, maker: Maker) -> Figures:
     """A head that turns and speaks, rendered, and played by other people through the model.
 
     `performance_flicker`: the mean change of the change from frame to frame, over that of the true frames: 1 is as calm
     as the truth. `performance_likeness`: spread of the likeness to the subject over the frames (standard deviation).
     """
-    m = b.material
-    rows = np.array([int(own[0]) for own in m.people.probes[:SUBJECTS]])
-    people = m.asked.faces.column("identity_vector", rows)
-    size = m.asked.faces.image(int(rows[0])).shape[0]
-    f_I, _ = maker.codes(m.asked.faces.images(rows))
     flicker, spread = [], []
-    for s in range(len(rows)):
-        acted = frames(people[(s + 1) % len(rows)], size, s)
-        _, z = maker.codes(acted)
-        made = maker.faces(f_I[s].expand(len(z), -1), z)
-        flicker.append(unrest(made) / max(unrest(frames(people[s], size, s)), 1e-6))
-        said = b.court.judge(made)
-        spread.append(_likeness(b, said, torch.full((len(made),), s)).std().item())
-    person = torch.arange(len(rows))
+    for s, shown in enumerate(performances(b, maker)):
+        flicker.append(unrest(shown.made) / max(unrest(shown.true), 1e-6))
+        said = b.court.judge(shown.made)
+        spread.append(_likeness(b, said, torch.full((FRAMES,), s)).std().item())
+    person = torch.arange(len(flicker))
     over = intervals.resamples(person)
     columns = {"performance_flicker": flicker, "performance_likeness_deviation": spread}
     return {
@@ -168,10 +213,3 @@ def _yaw(b: Bench, faces: Faces, rows: np.ndarray, said: Verdict) -> np.ndarray:
     """Of photographs, as known, else as judged; degrees."""
     known: Mapping[str, np.ndarray] = known_attributes(faces, rows) or said.attributes
     return np.nan_to_num(known["yaw"])
-
-
-def _frontal(b: Bench, faces: Faces) -> np.ndarray:
-    """Frontal photographs of the val split, whom nothing is evaluated on: rows of the index."""
-    rows = faces.of_split("val")
-    known = known_attributes(faces, rows) or b.court.judge(faces.images(rows)).attributes
-    return rows[np.abs(np.nan_to_num(known["yaw"], nan=90.0)) <= FRONTAL]

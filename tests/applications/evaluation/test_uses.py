@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.applications.evaluation import attacks, uses
+from pipeline.applications.evaluation import attacks, strips, uses
 from pipeline.applications.evaluation.bench import Bench
 from pipeline.applications.evaluation.maker import Maker
 from pipeline.applications.evaluation.material import Material
@@ -126,6 +126,21 @@ def test_a_morph_goes_one_way_and_keeps_the_person(compared, monkeypatch):
 def test_samples_that_are_turned_alike_make_no_morph(compared):
     """The first probe of everybody is turned by 40 degrees."""
     assert uses.morphing(compared, Maker(Network())) == {}
+
+
+def test_pictures_show_what_was_measured(compared):
+    rows = np.concatenate(compared.material.people.probes)[:: EACH - GALLERY]
+    turned = np.where(np.arange(PEOPLE) % 2, 40.0, -40.0)
+    place = [list(compared.material.people.rows).index(row) for row in rows]
+    compared.material.real.attributes["yaw"][place] = turned
+    shown = {name: picture for name, _, picture in strips.strips(compared, Maker(Network()))}
+    assert set(shown) == {"frontalization", "morphing"}  # nobody knows the truth of a performance
+    columns = shown["frontalization"].shape[1] // 6 + 1  # of four pixels, two apart
+    assert columns == strips.COLUMNS
+    before, after = (shown["frontalization"][row, 1::6, 1].astype(int) - 128 for row in (1, 7))
+    assert (np.abs(before) >= uses.TURNED).all()
+    assert np.abs(after).max() <= 5
+    assert shown["morphing"].shape[:2] == (strips.ROWS * 6 - 2, (uses.STEPS + 2) * 6 - 2)
 
 
 def test_unrest_is_what_is_not_even_movement():
