@@ -62,7 +62,7 @@ class LabelledBatches(Dataset[Labelled]):
         if self.augment is not None:
             images = np.stack([self.augment(x, self._stream(step, i)) for i, x in enumerate(images, first)])
         mine = drawn[first:last]
-        known = (self.labels[mine], self.attributes[mine], 2 * self.landmarks[mine] / images.shape[1] - 1)
+        known = (self.labels[mine], self.attributes[mine], 2 * (self.landmarks[mine] + 0.5) / images.shape[1] - 1)
         return Labelled(to_tensor(images), *map(torch.from_numpy, known))
 
     def _stream(self, step: int, i: int) -> int:
