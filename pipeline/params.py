@@ -234,9 +234,6 @@ class Train(Section):
         description="linear: a short rise, then down to 0 at the end"
     )
     beta1: float = Field(ge=0, lt=1, description="Adam's decay of the mean gradient")
-    same_pairs: Literal["image", "person"] = Field(
-        description="x_a of a batch of one person is x_s itself (paper: image), or another image of the same person"
-    )
     cross_every: int = Field(ge=2, description="one batch in so many pairs two people (paper: 2, every other)")
     recognisers: Literal["frozen", "joint", "scratch"] = Field(
         description="I and C as pretrain left them, going on to learn (paper: joint), or begun anew (CVAE-GAN)"

@@ -44,9 +44,9 @@ def to_images(x: Tensor) -> np.ndarray:
 
 
 class PairBatches(Dataset[Pairs]):
-    """Step => the pairs of that step: of two people at one step in `cross_every`, else of one person.
+    """Step => the pairs of that step: of two people at one step in `cross_every`, else of one.
 
-    A pair of one person is mirrored as a whole, so that the right answer stays known. Of two people each image is
+    In a pair of one person x_a is x_s itself, mirrored or not: the right answer is known. Of two people each image is
     mirrored or not on its own: x' has to show x_s as it stands in the pose of x_a as that stands, whatever became of
     the other. That a person's mirror image is the same person is what every recogniser takes for granted.
 
@@ -56,10 +56,8 @@ class PairBatches(Dataset[Pairs]):
         batch_size: pairs of a step, over all processes.
         noise_dim: size of z.
         seed: another seed is another order.
-        same_pairs: `image`: x_a is x_s (the paper); `person`: another image of the same person where there is one.
         cross_every: 2 alternates (the paper).
-        unlabelled: share of x_s and of x_a that is drawn from the unlabelled faces instead; in a pair of one person x_a
-            is then x_s itself, since nobody knows another image of that person.
+        unlabelled: share of x_s and of x_a that is drawn from the unlabelled faces instead.
         flip: half of the pairs, of two people half of the images, are mirrored.
         places: give the place of x_s, not its pixels.
 
@@ -75,7 +73,6 @@ class PairBatches(Dataset[Pairs]):
         batch_size: int,
         noise_dim: int,
         seed: int,
-        same_pairs: str,
         cross_every: int,
         unlabelled: float,
         flip: bool,
@@ -87,12 +84,10 @@ class PairBatches(Dataset[Pairs]):
         self.faces, self.rows, self.labelled = faces, np.concatenate([rows, strangers]), len(rows)
         self.names, labels = np.unique(faces.column("identity", rows), return_inverse=True)
         self.labels = np.concatenate([labels, np.full(len(strangers), UNKNOWN)])
-        order = np.argsort(labels, kind="stable")
-        self.of_person = np.split(order, np.cumsum(np.bincount(labels))[:-1])  # places of each person, in order
         known = faces.has("landmarks", self.rows)
         self.landmarks = faces.column("landmarks", self.rows).reshape(-1, 5, 2) if known else None
         self.batch_size, self.noise_dim, self.seed = batch_size, noise_dim, seed
-        self.same_pairs, self.cross_every = same_pairs, cross_every
+        self.cross_every = cross_every
         self.unlabelled, self.flip, self.places = unlabelled, flip, places
         self.rank, self.world = 0, 1
 
@@ -106,7 +101,7 @@ class PairBatches(Dataset[Pairs]):
         rng = np.random.default_rng([self.seed, step])
         s = rng.integers(self.labelled, size=self.batch_size)
         same = step % self.cross_every != self.cross_every - 1
-        a = self._same(s, rng) if same else rng.integers(self.labelled, size=self.batch_size)
+        a = s if same else rng.integers(self.labelled, size=self.batch_size)
         noise = rng.standard_normal((self.batch_size, self.noise_dim), dtype=np.float32)
         s, a = self._with_strangers(s, a, same, step)
         mirrored = self._mirrored(same, step)
@@ -153,18 +148,6 @@ class PairBatches(Dataset[Pairs]):
         points = 2 * (self.landmarks[places] + 0.5) / side - 1
         points[mirrored] = points[mirrored][:, [1, 0, 2, 4, 3]] * np.array([-1, 1], np.float32)
         return torch.from_numpy(points.astype(np.float32))
-
-    def _same(self, s: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        if self.same_pairs == "image":
-            return s
-        # Any of the person's others: a random step around the circle of them, but not all the way.
-        drawn = rng.random(len(s))
-        return np.array([self._other(int(i), u) for i, u in zip(s, drawn, strict=True)])
-
-    def _other(self, i: int, u: float) -> int:
-        own = self.of_person[self.labels[i]]
-        step = 1 + int(u * (len(own) - 1)) if len(own) > 1 else 0
-        return int(own[(np.searchsorted(own, i) + step) % len(own)])
 
 
 def unlabelled_rows(faces: Faces) -> np.ndarray:

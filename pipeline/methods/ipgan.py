@@ -263,7 +263,7 @@ def batches(faces: Faces, model: Model, train: Train) -> PairBatches:
     """What it is trained on: pairs of images of the train split, and of faces of nobody in particular."""
     t, rows = train, faces.of_split("train")
     images = len(rows) + (len(unlabelled_rows(faces)) if t.unlabelled else 0)
-    how = (t.same_pairs, t.cross_every, t.unlabelled, t.flip, remembers(t, images))
+    how = (t.cross_every, t.unlabelled, t.flip, remembers(t, images))
     return PairBatches(faces, rows, t.batch_size, model.attribute_dim, t.seed, *how)
 
 

@@ -33,16 +33,16 @@ def mixed(tmp_path):
     return prepared(tmp_path / "mixed", strangers=6)
 
 
-def pairs(faces, same_pairs="image", seed=0, cross_every=2, unlabelled=0.0, flip=False):
-    return PairBatches(faces, faces.of_split("train"), 8, 3, seed, same_pairs, cross_every, unlabelled, flip)
+def pairs(faces, seed=0, cross_every=2, unlabelled=0.0, flip=False):
+    return PairBatches(faces, faces.of_split("train"), 8, 3, seed, cross_every, unlabelled, flip)
 
 
 def all_at_once(faces):
-    return pairs(faces, "person", unlabelled=0.4, flip=True)
+    return pairs(faces, unlabelled=0.4, flip=True)
 
 
 def test_a_place_leads_to_the_image_that_it_stands_for(mixed):
-    how = (mixed, mixed.of_split("train"), 8, 3, 0, "person", 2, 0.4, False)
+    how = (mixed, mixed.of_split("train"), 8, 3, 0, 2, 0.4, False)
     images, places = PairBatches(*how), PairBatches(*how, places=True)
     everyone = torch.cat(list(places.in_order(len(places.labels), 7)))
     assert len(everyone) == 30
@@ -59,7 +59,7 @@ def test_a_place_leads_to_the_image_that_it_stands_for(mixed):
 
 def test_a_mirrored_image_has_no_place(faces):
     with pytest.raises(ValueError, match="mirrored"):
-        PairBatches(faces, faces.of_split("train"), 8, 3, 0, "person", 2, 0.0, flip=True, places=True)
+        PairBatches(faces, faces.of_split("train"), 8, 3, 0, 2, 0.0, flip=True, places=True)
 
 
 def labelled(faces, augment=None):
@@ -90,18 +90,16 @@ def test_both_people_of_a_pair_are_labelled(faces):
     _, labels = np.unique(faces.column("identity"), return_inverse=True)
     label = {faces.image(i).tobytes(): labels[i] for i in range(24)}
     for step in (0, 1):
-        batch = pairs(faces, "person")[step]
+        batch = pairs(faces)[step]
         for x, c in ((batch.x_s, batch.c), (batch.x_a, batch.c_a)):
             assert [label[image.tobytes()] for image in to_images(x)] == c.tolist()
 
 
-def test_same_pairs_may_be_two_images_of_one_person(faces):
-    batches = pairs(faces, "person")
-    of_image = {faces.image(i).tobytes(): faces.column("identity")[i] for i in range(24)}
-    who = [[of_image[image.tobytes()] for image in to_images(x)] for x in (batches[0].x_s, batches[0].x_a)]
-    assert who[0] == who[1]
-    twins = [a.tobytes() == b.tobytes() for a, b in zip(*map(to_images, batches[0][:2]), strict=True)]
-    assert not any(twins)
+def test_in_a_pair_of_one_person_the_sample_is_the_subjects_photograph(faces):
+    batch = pairs(faces)[0]
+    assert batch.same
+    assert torch.equal(batch.x_s, batch.x_a)
+    assert torch.equal(batch.c, batch.c_a)
 
 
 def test_a_step_is_the_same_whenever_it_is_asked_for(faces):
@@ -145,7 +143,7 @@ def test_without_strangers_and_mirrors_the_draws_are_those_of_seed_and_step(mixe
 
 def test_strangers_and_mirrors_move_no_other_draw(mixed):
     for step in range(6):
-        plain, other = pairs(mixed, "person")[step], all_at_once(mixed)[step]
+        plain, other = pairs(mixed)[step], all_at_once(mixed)[step]
         assert torch.equal(plain.noise, other.noise)
         for before, after in zip(plain[:2], other[:2], strict=True):
             rows, kept = shown(mixed, after)[0], shown(mixed, before)[0]
@@ -162,16 +160,12 @@ def test_an_unlabelled_face_has_no_label_and_the_others_keep_theirs(mixed):
             assert c.tolist() == np.where(rows < 24, rows // 4, -1).tolist()
 
 
-@pytest.mark.parametrize("same_pairs", ["image", "person"])
-def test_in_a_pair_of_one_person_an_unlabelled_face_is_paired_with_itself(mixed, same_pairs):
+def test_in_a_pair_of_one_person_an_unlabelled_face_is_paired_with_itself(mixed):
     for step in range(0, 12, 2):
-        batch = pairs(mixed, same_pairs, unlabelled=0.5)[step]
+        batch = pairs(mixed, unlabelled=0.5)[step]
         assert batch.same
-        unknown = batch.c < 0
-        assert torch.equal(batch.x_s[unknown], batch.x_a[unknown])
+        assert torch.equal(batch.x_s, batch.x_a)
         assert torch.equal(batch.c, batch.c_a)
-        twins = (batch.x_s == batch.x_a).flatten(1).all(1)
-        assert same_pairs == "image" or torch.equal(twins, unknown)
 
 
 def test_in_a_pair_of_two_either_may_be_unlabelled_and_the_share_is_as_asked_for(mixed):
@@ -222,7 +216,7 @@ def test_landmarks_are_those_of_the_sample_as_it_is_drawn(tmp_path):
 
 
 def test_a_pair_of_one_person_is_mirrored_as_a_whole_and_one_of_two_each_on_its_own(mixed):
-    batches = pairs(mixed, "person", flip=True)
+    batches = pairs(mixed, flip=True)
     same, cross = (
         np.array([[shown(mixed, x)[1] for x in batches[step][:2]] for step in range(first, 80, 2)]) for first in (0, 1)
     )

@@ -47,7 +47,7 @@ CVAEGAN_WEIGHTS = CVAEGANLosses(
 )
 TRAIN = Train(
     seed=0, images=800, batch_size=4, learning_rate=1e-3, matrix_learning_rate=0.0,
-    learning_rate_schedule="constant", beta1=0.5, same_pairs="image", cross_every=2, recognisers="joint",
+    learning_rate_schedule="constant", beta1=0.5, cross_every=2, recognisers="joint",
     unlabelled=0.0, flip=False, average_images=0, validate_images=400, precision="32-true",
 )  # fmt: skip
 PRETRAIN = Recogniser(
@@ -198,7 +198,7 @@ def test_terms_that_nobody_minimizes_are_not_computed():
 
 def test_features_that_are_known_beforehand_are_those_that_I_gives(tmp_path):
     faces = prepared(tmp_path / "faces", strangers=2)
-    how = (faces, faces.of_split("train"), 4, 4, 0, "person", 2, 0.3, False)
+    how = (faces, faces.of_split("train"), 4, 4, 0, 2, 0.3, False)
     with_images, by_place = (PairBatches(*how, places) for places in (False, True))
     asked, m = [], ours(OUR_WEIGHTS.model_copy(update={"confusion": 0.0})).eval()  # no Q: it knows three people
     m.identity.register_forward_hook(lambda *_: asked.append(1))
@@ -216,7 +216,7 @@ def test_features_that_are_known_beforehand_are_those_that_I_gives(tmp_path):
 
 def test_L_GC_can_want_what_the_persons_photographs_have_in_common(tmp_path):
     faces = prepared(tmp_path / "faces", strangers=2)
-    batches = PairBatches(faces, faces.of_split("train"), 4, 4, 0, "person", 2, 0.3, flip=True)
+    batches = PairBatches(faces, faces.of_split("train"), 4, 4, 0, 2, 0.3, flip=True)
     weights = OUR_WEIGHTS.model_copy(update={"confusion": 0.0, "feature_C_target": "person"})
     m = ours(weights).eval()
     m.remember(batches)
@@ -283,7 +283,6 @@ def test_the_paper_profile_switches_every_departure_off():
     for name in (
         "matrix_learning_rate",
         "learning_rate_schedule",
-        "same_pairs",
         "cross_every",
         "recognisers",
         "average_images",
