@@ -31,7 +31,8 @@ CEILING = MODEL["identity/top1_real"]
 
 def test_there_is_something_that_the_judge_can_read():
     assert CEILING["value"] >= 0.9
-    assert {"attributes/yaw", "attributes/pitch", "attributes/light_azimuth", "attributes/glasses"} <= set(READABLE)
+    wanted = ("yaw", "pitch", "light_azimuth", "glasses", "mouth_open")
+    assert {f"attributes/{name}" for name in wanted} <= set(READABLE)
 
 
 @pytest.mark.parametrize("system", ["truth", "another_photograph", "copy_subject"])
@@ -62,6 +63,16 @@ def test_what_follows_the_sample_has_the_judges_own_error(system, name):
 @pytest.mark.parametrize("name", READABLE)
 def test_what_does_not_follow_the_sample_has_the_error_of_anybody(system, name):
     assert 0.8 <= value(system, f"{name}_error") / value(system, f"{name}_error_unrelated") <= 1.25
+
+
+@pytest.mark.parametrize("part", ["", "_eyes", "_mouth"])
+def test_the_truth_is_true_in_every_part_and_a_third_person_in_none(part):
+    assert value("truth", f"truth/psnr{part}") == 100
+    assert value("truth", f"truth/ssim{part}") == pytest.approx(1)
+    assert value("truth", f"truth/feature_distance{part}") == pytest.approx(0, abs=1e-5)
+    blurred, another = (CONTROLS[name] for name in ("truth_blurred", "truth_of_another"))
+    assert blurred[f"truth/psnr{part}"]["low"] > another[f"truth/psnr{part}"]["high"]
+    assert blurred[f"truth/feature_distance{part}"]["high"] < another[f"truth/feature_distance{part}"]["low"]
 
 
 def test_blur_costs_truth_and_realism_and_hardly_any_identity():
