@@ -173,9 +173,6 @@ class IPGANLosses(Section):
     absolute: float = Field(ge=0, description="L_GA, absolute differences beside L_GR (paper: 0)")
     perceptual: float = Field(ge=0, description="L_GP, distance to C's inner layers in a pair of one person (paper: 0)")
     focus: float = Field(ge=0, description="how much more a pixel of the face weighs in L_GR, L_GA and L_GP (paper: 0)")
-    focus_features: float = Field(
-        ge=0, description="how much more yet a pixel of x_a's eyes and mouth weighs, in a pair of one person (paper: 0)"
-    )
     cross: float = Field(
         ge=0, le=1, description="lambda: factor of L_GR and L_GA for a pair of two people (paper: 0.1)"
     )
