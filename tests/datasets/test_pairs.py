@@ -9,6 +9,9 @@ from pipeline.datasets.labelled import LabelledBatches
 from pipeline.datasets.pairs import PairBatches, to_images, to_tensor
 from pipeline.datasets.shards import Faces, ShardWriter
 from pipeline.errors import UserError
+from pipeline.methods import ipgan
+from pipeline.params import load_params
+from tests.conftest import ROOT
 
 
 def prepared(folder, strangers=0):
@@ -185,6 +188,12 @@ def test_every_unlabelled_face_is_drawn(mixed):
 def test_unlabelled_faces_that_are_not_there_are_missed_in_a_sentence(faces):
     with pytest.raises(UserError, match=r"train.unlabelled is above 0, and .*known has no unlabelled face: add some"):
         pairs(faces, unlabelled=0.1)
+
+
+def test_the_method_misses_them_in_the_same_sentence(faces):
+    params = load_params(ROOT / "params.yaml")
+    with pytest.raises(UserError, match=r"train.unlabelled is above 0, and .*known has no unlabelled face: add some"):
+        ipgan.batches(faces, params.model, params.train.model_copy(update={"unlabelled": 0.1}))
 
 
 def test_a_pair_of_one_person_is_mirrored_as_a_whole_and_one_of_two_each_on_its_own(mixed):
