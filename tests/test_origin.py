@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from pipeline.origin import Origin, section_name
-from pipeline.params import Evaluate, load_params
+from pipeline.params import load_params
 from tests.conftest import ROOT
 
-ONE, OTHER = Evaluate(gallery=5, inception="off"), Evaluate(gallery=4, inception="off")
+ONE = load_params(ROOT / "params.yaml").evaluate
+OTHER = ONE.model_copy(update={"gallery": ONE.gallery - 1})
 
 
 @pytest.fixture

@@ -6,14 +6,21 @@ import sys
 import threading
 
 import pytest
+from pydantic import BaseModel
 
 from pipeline import work
 from pipeline.errors import UserError
-from pipeline.params import Evaluate
+from pipeline.params import load_params
 from pipeline.work import NoSpaceError
 from tests.conftest import ROOT
 
-ONE, OTHER = Evaluate(gallery=5, inception="off"), Evaluate(gallery=4, inception="off")
+
+def evaluate(gallery: int) -> BaseModel:
+    """A section of params with a number of one's choice."""
+    return load_params(ROOT / "params.yaml").evaluate.model_copy(update={"gallery": gallery})
+
+
+ONE, OTHER = evaluate(5), evaluate(4)
 
 
 @pytest.fixture(autouse=True)
@@ -59,16 +66,16 @@ def test_it_is_said_why_nothing_is_taken_up(caplog):
 
 
 def test_the_newest_unfinished_works_are_kept():
-    folders = [begun(Evaluate(gallery=count, inception="off")) for count in range(1, work.KEPT + 3)]
+    folders = [begun(evaluate(count)) for count in range(1, work.KEPT + 3)]
     assert [folder.exists() for folder in folders] == [False] + [True] * (work.KEPT + 1)
-    assert begun(Evaluate(gallery=2, inception="off")) == folders[1]
+    assert begun(evaluate(2)) == folders[1]
 
 
 BUILDS = """
 import sys, time
 from pipeline import work
-from pipeline.params import Evaluate
-with work.building("train", Evaluate(gallery=int(sys.argv[1]), inception="off")) as folder:
+from tests.test_work import evaluate
+with work.building("train", evaluate(int(sys.argv[1]))) as folder:
     (folder / "state").touch()
     print(folder, flush=True)
     sys.stdin.read()
@@ -109,7 +116,7 @@ def test_one_that_ends_while_another_waits_leaves_it_a_fresh_folder(builder):
 
 def test_a_work_that_is_going_on_is_not_tidied_away(builder):
     for count in range(10, 10 + work.KEPT + 2):
-        begun(Evaluate(gallery=count, inception="off"))
+        begun(evaluate(count))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(work, "WAIT_SECONDS", 0.1)
         with pytest.raises(UserError), work.building("train", ONE):
