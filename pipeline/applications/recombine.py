@@ -1,69 +1,91 @@
-"""`python -m pipeline recombine`: any two photographs, or two folders of them, through the trained model."""
+"""`python -m pipeline recombine`: a person by one or several photographs, or folders of people, through the model."""
 
 import logging
-from collections.abc import Callable
+import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from pipeline import assets, paths
-from pipeline.applications.face_model import FaceModel
-from pipeline.datasets.contact_sheet import tiled, write_png
-from pipeline.datasets.photographs.cutting import Unusable, subject_face
-from pipeline.datasets.photographs.detection import yunet
+from pipeline import paths
+from pipeline.applications import marks
+from pipeline.applications.portraits import STDIN, Portrait, Portraits, stacked
+from pipeline.applications.synthesizer import FaceSynthesizer
+from pipeline.datasets.contact_sheet import tiled
 from pipeline.errors import UserError
 
 log = logging.getLogger(__name__)
 
-MIN_SCORE = 0.6  # a person chose this photograph, so a less certain face is still the one that is meant
 RENDERED = (
     "this model was trained on rendered heads and does badly on photographs; for those, put a folder of photographs "
     "for each of many people under data/photos and run `dvc repro -f` with `data.source: photos`"
 )
 
 
-def recombine(subjects: Path, samples: Path, out: Path) -> None:
-    """Write the recombination of two photographs, or the grid of two folders, as one PNG.
+def opened(folder: Path = paths.MODEL) -> FaceSynthesizer:
+    """The trained model, with a word on what it was not trained for."""
+    model = FaceSynthesizer(folder)
+    if model.source == "rendered":
+        log.warning("note: %s", RENDERED)
+    return model
+
+
+def recombine(subject: Sequence[Path], sample: Path, out: Path) -> dict[str, Any]:
+    """Write one PNG: the person of one or several photographs as the sample shows another.
+
+    Returns:
+        What stands in the file beside it.
 
     Raises:
         UserError: a file cannot be read, shows no face, or the model is missing.
     """
-    if out.suffix.lower() != ".png":
+    if out != STDIN and out.suffix.lower() != ".png":
         raise UserError(f"{out}: the result is a PNG; let --out end in .png")
-    model = FaceModel(paths.MODEL)
-    if model.source == "rendered":
-        log.warning("note: %s", RENDERED)
-    detect = yunet(assets.locate("yunet").path, MIN_SCORE)
-
-    def face(path: Path) -> np.ndarray:
-        try:
-            face = subject_face(path, detect, model.cut)
-        except Unusable as error:
-            raise UserError(f"{path}: {error.detail}; choose another photograph, with one large face") from None
-        if face.faces and face.faces > 1:
-            log.warning("note: %s: %d faces were found, the %s one is used", path, face.faces, model.cut.choose)
-        return face.image
-
-    single = subjects.is_file() and samples.is_file()
-    x_s, x_a = _faces(subjects, face), _faces(samples, face)
-    image = model.recombine(x_s, x_a)[0] if single else tiled(model.grid(x_s, x_a))
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write_png(out, image)
-    except OSError as error:
-        raise UserError(f"{out}: cannot be written ({error.strerror}); choose another place with --out") from None
+    model = opened()
+    portraits = Portraits(model.cut)
+    x_s, x_a = (list(portraits.each(places)) for places in (subject, [sample]))
+    image = model.synthesize(model.person(stacked(x_s)), model.attributes(stacked(x_a)))[0]
+    return delivered(out, image, model, subject=_names(x_s), sample=_names(x_a))
 
 
-def _faces(place: Path, face: Callable[[Path], np.ndarray]) -> np.ndarray:
-    """The faces of a file or of all files of a folder; in a folder, one without a face is passed over, and said."""
-    if not place.is_dir():
-        return face(place)[None]
-    found = []
-    for path in sorted(p for p in place.iterdir() if p.is_file() and not p.name.startswith(".")):
-        try:
-            found.append(face(path))
-        except UserError as error:
-            log.warning("passed over: %s", error)
-    if not found:
-        raise UserError(f"{place}: no face was found in any file of this folder; name one with photographs of faces")
-    return np.stack(found)
+def recombine_all(subjects: Path, samples: Path, out: Path) -> dict[str, Any]:
+    """Every person of a folder (or file) with every sample of another: one PNG, or a folder of all and the grid.
+
+    Returns:
+        What stands in the file beside the grid.
+    """
+    model = opened()
+    portraits = Portraits(model.cut)
+    x_s, x_a = (list(portraits.each([place])) for place in (subjects, samples))
+    f_I, z = model.identity(stacked(x_s)), model.attributes(stacked(x_a))
+    made = [model.synthesize(np.repeat(one[None], len(z), axis=0), z) for one in f_I]
+    if out.suffix.lower() == ".png":
+        grid = out
+    else:
+        grid = out / "grid.png"
+        for person, row in zip(x_s, made, strict=True):
+            for other, image in zip(x_a, row, strict=True):
+                file = out / f"{Path(person.name).stem}_{Path(other.name).stem}.png"
+                delivered(file, image, model, subject=[person.name], sample=[other.name])
+    blank = np.full_like(x_s[0].face.image, 255)
+    rows = [[blank, *stacked(x_a)]]
+    rows += [[person.face.image, *row] for person, row in zip(x_s, made, strict=True)]
+    return delivered(grid, tiled(rows), model, subject=_names(x_s), sample=_names(x_a))
+
+
+def delivered(
+    out: Path, image: np.ndarray, model: FaceSynthesizer, source_type: str = marks.MADE, **inputs: Any
+) -> dict[str, Any]:
+    """A picture written with its marks and its sidecar, or to standard output; what the sidecar says."""
+    made = {"out": str(out), "model": model.fingerprint, "inputs": inputs}
+    content = marks.png(image, model.fingerprint, source_type)
+    if out == STDIN:
+        sys.stdout.buffer.write(content)
+    else:
+        marks.write(out, content, made)
+    return made
+
+
+def _names(portraits: Iterable[Portrait]) -> list[str]:
+    return [portrait.name for portrait in portraits]

@@ -1,5 +1,7 @@
 """`recombine` on real photographs with an untrained model, and each mistake a person can make with it."""
 
+import io
+import json
 import os
 import shutil
 import subprocess
@@ -8,6 +10,7 @@ import sys
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from pipeline import paths
 from pipeline.methods import ipgan
@@ -59,12 +62,44 @@ def test_two_photographs_give_one_png_and_folders_a_grid(tmp_path, shared):
     )  # fmt: skip
     assert one.returncode == 0, one.stderr
     assert cv2.imread(str(tmp_path / "out" / "one.png")).shape == (32, 32, 3)
+    several = recombine(
+        tmp_path, "--subject", *people[0].glob("*.jpg"), "--sample", people[1] / "smiling.jpg", "--out", "two.png",
+        "--json", assets=shared / "models",
+    )  # fmt: skip
+    assert several.returncode == 0, several.stderr
+    made = json.loads(several.stdout)
+    assert len(made["inputs"]["subject"]) == 2
+    assert json.loads((tmp_path / "two.png.json").read_text())["model"] == made["model"]
+    with Image.open(tmp_path / "two.png") as picture:
+        assert picture.text["Comment"] == f"synthetic, made by Facet, model {made['model']}"
+        assert "trainedAlgorithmicMedia" in picture.text["XML:com.adobe.xmp"]
     many = recombine(
         tmp_path, "--subjects", "neutral", "--samples", "smiling", "--out", "grid.png", assets=shared / "models"
     )
     assert many.returncode == 0, many.stderr
     assert "passed over: smiling/notes.txt" in many.stderr
     assert cv2.imread(str(tmp_path / "grid.png")).shape == (4 * 34 - 2, 4 * 34 - 2, 3)
+    files = recombine(
+        tmp_path, "--subjects", "neutral", "--sample", "smiling/0.jpg", "--out", "made", assets=shared / "models"
+    )
+    assert files.returncode == 0, files.stderr
+    assert {p.name for p in (tmp_path / "made").glob("*.png")} == {"grid.png", "0_0.png", "1_0.png", "2_0.png"}
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+def test_standard_input_and_output_can_stand_for_files(tmp_path, shared):
+    save_model(tmp_path)
+    face = next((shared / "faces" / "london").glob("*/neutral.jpg"))
+    env = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    command = [sys.executable, "-m", "pipeline", "recombine", "--subject", face, "--sample", "-", "--out", "-"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=env | {"FACET_ASSETS": str(shared / "models")}, input=face.read_bytes(),
+        capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    with Image.open(io.BytesIO(done.stdout)) as picture:
+        assert picture.size == (32, 32)
 
 
 @pytest.mark.shared

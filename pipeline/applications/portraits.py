@@ -1,0 +1,86 @@
+"""The faces of photographs that a person names: files, folders, or `-` for one on standard input."""
+
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from pipeline import assets
+from pipeline.datasets.faces import Cut, Face
+from pipeline.datasets.photographs.cutting import Unusable, find, frame
+from pipeline.datasets.photographs.decoding import MAX_BYTES, Undecodable, decode, read
+from pipeline.datasets.photographs.detection import Detector, yunet
+from pipeline.errors import UserError
+
+log = logging.getLogger(__name__)
+
+MIN_SCORE = 0.6  # a person chose this photograph, so a less certain face is still the one that is meant
+STDIN = Path("-")
+
+
+class Portrait(NamedTuple):
+    """A photograph, and the face in it that is meant."""
+
+    name: str  # as the person named it
+    photograph: np.ndarray  # uint8 [H, W, 3] RGB
+    face: Face  # cut out as the model wants it, with its points in the photograph
+
+
+class Portraits:
+    """Finds faces as `prepare` does, and cuts them as the model was trained.
+
+    Args:
+        cut: the model's.
+
+    Raises:
+        UserError: the detector's weights are not here.
+    """
+
+    def __init__(self, cut: Cut) -> None:
+        self.cut = cut
+        self.detect: Detector = yunet(assets.locate("yunet").path, MIN_SCORE)
+
+    def of(self, file: Path) -> Portrait:
+        """The face of one photograph.
+
+        Raises:
+            UserError: it cannot be read, or shows no face.
+        """
+        try:
+            photograph = decode(sys.stdin.buffer.read(MAX_BYTES) if file == STDIN else read(file))
+            face = frame(photograph, find(photograph, self.detect, self.cut), self.cut)
+        except (Undecodable, Unusable) as error:
+            raise UserError(f"{file}: {error.detail}; choose another photograph, with one large face") from None
+        if face.faces and face.faces > 1:
+            log.warning("note: %s: %d faces were found, the %s one is used", file, face.faces, self.cut.choose)
+        return Portrait(str(file), photograph, face)
+
+    def each(self, places: Sequence[Path]) -> Iterator[Portrait]:
+        """The faces of files and of all files in folders; in a folder, one without a face is passed over, and said.
+
+        Raises:
+            UserError: a file that was named shows no face, or a folder has none that does.
+        """
+        for place in places:
+            yield from self._in_folder(place) if place.is_dir() else [self.of(place)]
+
+    def _in_folder(self, folder: Path) -> Iterator[Portrait]:
+        found = False
+        for path in sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".")):
+            try:
+                yield self.of(path)
+                found = True
+            except UserError as error:
+                log.warning("passed over: %s", error)
+        if not found:
+            raise UserError(
+                f"{folder}: no face was found in any file of this folder; name one with photographs of faces"
+            )
+
+
+def stacked(portraits: Sequence[Portrait]) -> np.ndarray:
+    """The faces alone: uint8 [B, S, S, 3]."""
+    return np.stack([portrait.face.image for portrait in portraits])

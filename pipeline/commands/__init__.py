@@ -1,0 +1,11 @@
+"""The commands beside the stages, one module each: what it takes, and its function, imported when it is run."""
+
+NAMES = (
+    "recombine",
+    "evaluate_folder",
+    "pairs",
+    "rate",
+    "inspect",
+    "manifest",
+    "fetch",
+)

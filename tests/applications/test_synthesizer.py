@@ -1,0 +1,64 @@
+"""The model for other programs: what is numpy stays numpy, what is torch stays torch, and both say the same."""
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline import paths
+from pipeline.applications.face_model import FaceModel
+from pipeline.applications.synthesizer import FaceSynthesizer
+from pipeline.datasets.pairs import to_tensor
+from tests.applications.test_recombine import save_model
+
+
+@pytest.fixture
+def model(tmp_path):
+    save_model(tmp_path)
+    return FaceSynthesizer(tmp_path / paths.MODEL)
+
+
+@pytest.fixture
+def images():
+    return np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
+
+
+def test_it_makes_what_the_stages_make(model, images, tmp_path):
+    expected = FaceModel(tmp_path / paths.MODEL).recombine(images, images[::-1])
+    assert np.array_equal(model.synthesize(model.identity(images), model.attributes(images[::-1])), expected)
+
+
+def test_torch_goes_in_and_comes_out(model, images):
+    x = to_tensor(images)
+    f_I, z = model.identity(x), model.attributes(x)
+    assert torch.equal(f_I, torch.from_numpy(model.identity(images)))
+    made = model.synthesize(f_I, z)
+    assert made.shape == (3, 3, 32, 32)
+    assert made.abs().max() <= 1
+
+
+def test_a_person_by_one_photograph_is_that_photograph(model, images):
+    np.testing.assert_allclose(model.person(images[:1]), model.identity(images[:1]), rtol=1e-6)
+    several = model.person(images)
+    lengths = np.linalg.norm(model.identity(images), axis=1)
+    assert np.linalg.norm(several) == pytest.approx(lengths.mean(), rel=1e-5)
+
+
+def test_another_model_has_another_fingerprint(model, tmp_path):
+    torch.manual_seed(1)
+    save_model(tmp_path / "other")
+    other = FaceSynthesizer(tmp_path / "other" / paths.MODEL)
+    assert len(model.fingerprint) == 16
+    assert other.fingerprint != model.fingerprint
+
+
+@pytest.mark.parametrize(
+    "wrong", [np.zeros((1, 16, 16, 3), np.uint8), np.zeros((1, 32, 32, 3), np.float32), torch.zeros(1, 32, 32, 3)]
+)
+def test_images_of_another_shape_are_refused(model, wrong):
+    with pytest.raises(ValueError, match=r"images should be numpy uint8 \[B, 32, 32, 3\] or torch float"):
+        model.identity(wrong)
+
+
+def test_codes_that_do_not_belong_together_are_refused(model, images):
+    with pytest.raises(ValueError, match="f_I and z should be"):
+        model.synthesize(model.identity(images), model.attributes(images[:2]))
