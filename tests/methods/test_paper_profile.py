@@ -17,6 +17,8 @@ from tests.conftest import ROOT
 from tests.test_profiles import settings
 
 BATCH, PEOPLE, STEPS = 2, 2000, 20
+# A processor without bf16's arithmetic takes a quarter of an hour for what it does in a minute in float32.
+FAST_BF16 = torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 def faces(size):
@@ -52,7 +54,7 @@ def test_twenty_steps_at_full_size_learn_and_stay_finite(method, profile, tmp_pa
     x, z_dim, terms = faces(size), params.model.attribute_dim, []
     for step in range(STEPS):
         batch = pairs(x, step, z_dim) if method == "ipgan" else samples(x, z_dim)
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=FAST_BF16):
             m.training_step(batch, step)
         terms.append({name: float(value) for name, value in m.logged.items()})
     assert np.isfinite([value for values in terms for value in values.values()]).all()
