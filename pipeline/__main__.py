@@ -5,6 +5,7 @@ import importlib
 import inspect
 import logging
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -75,6 +76,14 @@ def rate(arguments: argparse.Namespace) -> None:
         print(rating.summary(arguments.out))
     else:
         rating.rate(arguments.out, arguments.port, load_params().evaluate.gallery)
+
+
+def compare(arguments: argparse.Namespace) -> None:
+    from pipeline.applications.comparing.command import compare
+
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    print(compare(arguments.experiments, arguments.out, arguments.all, arguments.json, width))
+    print(arguments.out, file=sys.stderr)
 
 
 def inspect_folder(arguments: argparse.Namespace) -> None:
@@ -167,6 +176,26 @@ def parser() -> argparse.ArgumentParser:
         "the page says which is which. Every answer is kept at once; Ctrl-C ends it with the rate and its interval."
     )
     command.set_defaults(run=rate)
+
+    command = commands.add_parser("compare", help="experiments side by side: a table, and a page with curves and grids")
+    command.add_argument(
+        "experiments",
+        nargs="*",
+        metavar="EXPERIMENT",
+        help="a git revision, an experiment of DVC's, workspace, folders of W&B runs (those of one experiment are one), "
+        "or ENTITY/PROJECT/RUN on W&B's server; none: HEAD, the workspace, and DVC's experiments on HEAD",
+    )
+    command.add_argument(
+        "--out", type=Path, default=paths.COMPARISON, metavar="HTML", help=f"the page (default: {paths.COMPARISON})"
+    )
+    command.add_argument("--all", action="store_true", help="all metrics in the table, as on the page")
+    command.add_argument("--json", action="store_true", help="the table as JSON, with all metrics")
+    command.epilog = (
+        "Example: python -m pipeline compare HEAD~1 HEAD workspace. The first is what the others are compared with. "
+        "Example, of runs kept offline: python -m pipeline compare wandb/offline-run-*. Nothing needs an account, "
+        "but ENTITY/PROJECT/RUN, which takes a key (`wandb login`)."
+    )
+    command.set_defaults(run=compare)
 
     command = commands.add_parser("inspect", help="what a prepared folder holds: counts, rejects, histograms")
     command.add_argument("folder", type=Path, nargs="?", default=paths.FACES, help=f"default: {paths.FACES}")
