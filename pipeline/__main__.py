@@ -182,7 +182,7 @@ def parser() -> argparse.ArgumentParser:
         "experiments",
         nargs="*",
         metavar="EXPERIMENT",
-        help="a git revision, an experiment of DVC's, workspace, folders of W&B runs (those of one experiment are one), "
+        help="a git revision, an experiment of DVC's, workspace, folders of W&B runs (those of an experiment are one), "
         "or ENTITY/PROJECT/RUN on W&B's server; none: HEAD, the workspace, and DVC's experiments on HEAD",
     )
     command.add_argument(

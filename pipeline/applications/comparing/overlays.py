@@ -57,7 +57,7 @@ def marks(measured: Sequence[Measured | None]) -> list[Mark]:
         if m
     ]
     low, high = min(row[2] for row in there), max(row[3] for row in there)
-    if low == high or len(there) < 3 and all(begin == end for _, _, begin, end in there):
+    if low == high or (len(there) < 3 and all(begin == end for _, _, begin, end in there)):
         return []
 
     def share(value: float) -> float:

@@ -59,9 +59,7 @@ def of_commit(name: str, commit: str) -> Experiment:
 
 
 def commit_of(name: str) -> str | None:
-    """The hash of what git or DVC calls so; None where neither does. Of experiments of one name, that on HEAD, or the
-    newest.
-    """
+    """The hash of what git or DVC calls so, of several experiments that on HEAD or the newest; None: neither does."""
     try:
         return _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}").strip()
     except UserError:

@@ -1,6 +1,7 @@
-"""Experiments in W&B's folders of offline runs, as `wandb leet inspect` reads them: a run is a stage of an experiment."""
+"""Runs of W&B, each a stage of an experiment: from folders of offline runs, as `wandb leet inspect` reads them."""
 
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -34,7 +35,7 @@ class Run(NamedTuple):
     day: str
     finished: bool
     config: dict[str, Any]
-    summary: dict[str, Any]  # by dotted names, or as `Run.metrics` nests it
+    summary: dict[str, Any]
     history: list[dict[str, Any]]
     folder: Path | None = None
 
@@ -48,14 +49,22 @@ def run_folders(path: Path) -> list[Path]:
     return sorted((p for p in path.iterdir() if p.is_dir() and p.name.startswith(KEPT)), key=lambda p: p.name)
 
 
-def of_folders(folders: Iterable[Path]) -> list[Experiment]:
+def read(folders: Iterable[Path]) -> list[Run]:
+    """The run of each folder.
+
+    Raises:
+        UserError: a folder holds no run that W&B can read.
+    """
+    with ThreadPoolExecutor(READERS) as readers:
+        return list(readers.map(_read, folders))
+
+
+def grouped(runs: Iterable[Run]) -> list[Experiment]:
     """An experiment for each group of runs; a stage that a group has twice begins another.
 
     Raises:
-        UserError: a folder holds no run that W&B can read, or a run that says nothing.
+        UserError: an experiment has neither metrics nor curves.
     """
-    with ThreadPoolExecutor(READERS) as readers:
-        runs = list(readers.map(_read, folders))
     groups: list[list[Run]] = []
     for run in runs:
         fitting = (group for group in groups if group[0].group == run.group and _fits(run, group))
@@ -66,17 +75,12 @@ def of_folders(folders: Iterable[Path]) -> list[Experiment]:
             group.append(run)
     names = [group[0].group for group in groups]
     return [
-        together(f"{name} ({names[:at].count(name) + 1})" if names.count(name) > 1 else name, groups[at])
+        _together(f"{name} ({names[:at].count(name) + 1})" if names.count(name) > 1 else name, groups[at])
         for at, name in enumerate(names)
     ]
 
 
-def together(name: str, runs: list[Run]) -> Experiment:
-    """What the runs of an experiment say, as one.
-
-    Raises:
-        UserError: they hold neither metrics nor curves.
-    """
+def _together(name: str, runs: list[Run]) -> Experiment:
     params: dict[str, Any] = {}
     metrics: dict[str, Any] = {}
     lines: dict[str, Curve] = {}
@@ -132,9 +136,12 @@ def _records(folder: Path) -> Iterator[dict[str, Any]]:
     Raises:
         UserError: there is nothing that W&B can read.
     """
+    if not any(folder.glob("run-*.wandb")):
+        raise UserError(f"{folder}: no run of W&B is in it (run-*.wandb): leave it out")
     command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdout and process.stderr
+        assert process.stdout
+        assert process.stderr
         for line in process.stdout:
             try:
                 yield json.loads(line)
@@ -148,23 +155,23 @@ def _records(folder: Path) -> Iterator[dict[str, Any]]:
 
 def _is_metric(key: str, found: Mapping[str, Curve]) -> bool:
     """Whether it is in the metrics file too, rather than the last point of a curve or something of W&B's own."""
-    own = key.startswith("_") or key == "images" or "._" in key
+    own = key.startswith("_") or key == "images" or "." in key  # of pictures and tables: their sizes
     return not own and (key not in found or key.startswith(LAST_IS_METRIC))
 
 
 def _curves(history: Iterable[Mapping[str, Any]]) -> dict[str, Curve]:
     points: dict[str, dict[float, float]] = {}
     for item in history:
-        images = item.get("images")
+        images = item.get("images", math.nan)
         for key, value in item.items():
             if is_number(images) and is_number(value) and "/" in key and "." not in key:
-                points.setdefault(key, {})[images] = float(value)  # what is logged again counts
+                points.setdefault(key, {})[float(images)] = float(value)  # what is logged again counts
     return {key: Curve("images", sorted(places.items())) for key, places in points.items()}
 
 
 def _tables(run: Run) -> dict[str, Curve]:
     """Tables of the evaluation, by the names that their files in results/ give them."""
-    found = {}
+    found: dict[str, Curve] = {}
     for key in TABLES:
         file = _file(run, key)
         try:

@@ -12,10 +12,10 @@ from pipeline.applications.comparing.revisions import (
     of_commit,
     of_workspace,
 )
-from pipeline.applications.comparing.runs import of_folders, run_folders
+from pipeline.applications.comparing.runs import Run, grouped, read, run_folders
 from pipeline.errors import UserError
 
-ON_SERVER = re.compile(r"(?:wandb:)?([^/\s]+/[^/\s]+/[^/\s]+)")
+ON_SERVER = re.compile(r"([^/\s]+/[^/\s]+/[^/\s]+)")
 
 
 def named(names: Sequence[str]) -> list[Experiment]:
@@ -29,18 +29,29 @@ def named(names: Sequence[str]) -> list[Experiment]:
     """
     if not names:
         on_head = experiments_on_head()
-        found = [_one("HEAD"), of_workspace()]
-        return found + [of_commit(name, commit) for name, commit in on_head.items()]
-    found, folders = [], []
-    for at, name in enumerate(names):
-        here = run_folders(Path(name))
-        folders += here
-        if folders and (not here or at == len(names) - 1):
-            found += of_folders(folders)
-            folders = []
-        if not here:
-            found.append(_one(name))
-    return found
+        others = (of_commit(name, commit) for name, commit in on_head.items())
+        return [_one("HEAD"), of_workspace(), *others]
+    found: list[Experiment] = []
+    runs: list[Run] = []  # named one after another
+    for name in names:
+        meant = _meant(name)
+        if isinstance(meant, Experiment):
+            found += [*grouped(runs), meant]
+            runs = []
+        else:
+            runs += meant
+    return found + grouped(runs)
+
+
+def _meant(name: str) -> Experiment | list[Run]:
+    """An experiment, or runs that may be stages of one."""
+    if folders := run_folders(Path(name)):
+        return read(folders)
+    if (match := ON_SERVER.fullmatch(name)) and not Path(name).exists() and not commit_of(name):
+        from pipeline.applications.comparing.online import run_of
+
+        return [run_of(match[1])]
+    return _one(name)
 
 
 def _one(name: str) -> Experiment:
@@ -48,10 +59,6 @@ def _one(name: str) -> Experiment:
         return of_workspace()
     if commit := commit_of(name):
         return of_commit(name, commit)
-    if (match := ON_SERVER.fullmatch(name)) and not Path(name).exists():
-        from pipeline.applications.comparing.online import of_server
-
-        return of_server(match[1])
     raise UserError(
         f"{name}: neither a git revision, nor an experiment (`dvc exp list`), nor a folder of W&B runs (wandb/)"
     )

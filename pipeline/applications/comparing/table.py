@@ -51,7 +51,7 @@ def metric_rows(experiments: Sequence[Experiment]) -> list[Row]:
 
 def chosen(keys: Sequence[str]) -> list[str]:
     """Those of the keys that are shown first, in the order of CHOSEN."""
-    return [key for name in CHOSEN for key in keys if key == name or name.endswith("/") and key.startswith(name)]
+    return [key for name in CHOSEN for key in keys if key == name or (name.endswith("/") and key.startswith(name))]
 
 
 def param_rows(experiments: Sequence[Experiment]) -> tuple[dict[str, list[Any]], dict[str, list[Any]]]:
@@ -180,7 +180,7 @@ def _blocks(table: list[list[str]], width: int | None) -> list[str]:
         if width and sum(widths[i] for i in [*blocks[-1], at]) > width and len(blocks[-1]) > len(lead):
             blocks.append(list(lead))
         blocks[-1].append(at)
-    lines = []
+    lines: list[str] = []
     for block in blocks:
         lines += [""] if lines else []
         lines += ["".join(row[i].ljust(widths[i]) for i in block).rstrip() if row else "" for row in table]
