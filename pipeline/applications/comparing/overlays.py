@@ -8,7 +8,7 @@ from pipeline.applications.charts import CHART, POINTS
 from pipeline.applications.comparing.experiment import Curve, Experiment, Measured
 from pipeline.applications.report import number
 
-STEPS = (1, 2, 2.5, 5, 10)  # of an axis, times a power of ten
+STEPS = (1, 2, 2.5, 5)  # of an axis, times a power of ten
 PADDING = 0.06  # of an interval chart's width, on each side
 
 
@@ -66,13 +66,13 @@ def marks(measured: Sequence[Measured | None]) -> list[Mark]:
     return [Mark(place, share(value), share(begin), share(end)) for place, value, begin, end in there]
 
 
-def ticks(low: float, high: float, count: int = 3) -> list[float]:
-    """Round numbers from low to high, about so many."""
+def ticks(low: float, high: float) -> list[float]:
+    """Two to five round numbers from low to high; the one that there is, where both are the same."""
     if not high > low:
         return [low]
-    rough = (high - low) / count
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(factor * power for factor in STEPS if factor * power >= rough * 0.999)
+    most = (high - low) / 2
+    power = 10.0 ** math.floor(math.log10(most))
+    step = max(factor * power for factor in STEPS if factor * power <= most * 1.001)
     return [n * step for n in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
 
 

@@ -154,7 +154,7 @@ def _against(key: str, base: Measured | None, other: Measured) -> Cell:
     known = None not in (base.low, base.high, other.low, other.high)
     overlap = other.low <= base.high and base.low <= other.high if known else None  # type: ignore[operator]
     sign = -1 if LESS_IS_BETTER.fullmatch(key) else 1 if MORE_IS_BETTER.fullmatch(key) else 0
-    visible = number(base.value) != number(other.value)
+    visible = f"{base.value:.3g}" != f"{other.value:.3g}"
     return Cell(other, difference, overlap, sign * difference > 0 if sign and visible else None)
 
 
