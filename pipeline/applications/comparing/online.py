@@ -30,8 +30,8 @@ def run_of(path: str) -> Run:
         raise UserError(
             f"{path}: neither a git revision nor an experiment, and W&B has no such run ({reason})"
         ) from None
-    stage, group, day = found.job_type or found.id, str(found.group or found.name), str(found.created_at)[:10]
-    return Run(found.id, stage, group, day, found.state == "finished", dict(found.config), summary, history)
+    stage, group, begun = found.job_type or found.id, str(found.group or found.name), str(found.created_at)
+    return Run(found.id, stage, group, begun, found.state == "finished", dict(found.config), summary, history)
 
 
 def _has_key() -> bool:

@@ -32,7 +32,7 @@ class Run(NamedTuple):
     identity: str
     stage: str
     group: str  # the experiment it is a stage of
-    day: str
+    begun: str  # date and time
     finished: bool
     config: dict[str, Any]
     summary: dict[str, Any]
@@ -41,22 +41,22 @@ class Run(NamedTuple):
 
 
 def run_folders(path: Path) -> list[Path]:
-    """The folder of a run itself, or those of all runs in it, the oldest first; none where it is neither."""
+    """The folder of a run itself, or those of all runs in it; none where it is neither."""
     if not path.is_dir():
         return []
     if any(path.glob("run-*.wandb")) or path.name.startswith(KEPT):
         return [path]
-    return sorted((p for p in path.iterdir() if p.is_dir() and p.name.startswith(KEPT)), key=lambda p: p.name)
+    return sorted(p for p in path.iterdir() if p.is_dir() and p.name.startswith(KEPT))
 
 
 def read(folders: Iterable[Path]) -> list[Run]:
-    """The run of each folder.
+    """The run of each folder, the oldest first.
 
     Raises:
         UserError: a folder holds no run that W&B can read.
     """
     with ThreadPoolExecutor(READERS) as readers:
-        return list(readers.map(_read, folders))
+        return sorted(readers.map(_read, folders), key=lambda run: run.begun)
 
 
 def grouped(runs: Iterable[Run]) -> list[Experiment]:
@@ -87,7 +87,7 @@ def _together(name: str, runs: list[Run]) -> Experiment:
     origin: dict[str, str] = {}
     picture = None
     for run in runs:
-        params |= flat({section: values for section, values in run.config.items() if section not in NO_PARAMS})
+        params |= flat({name: values for name, values in run.config.items() if name.split(".")[0] not in NO_PARAMS})
         found = _curves(run.history)
         metrics |= {key: value for key, value in run.summary.items() if _is_metric(key, found)}
         lines |= found | _tables(run)
@@ -98,7 +98,7 @@ def _together(name: str, runs: list[Run]) -> Experiment:
     if not numbers and not lines:
         raise UserError(f"{name}: its run of {runs[0].stage} holds no metrics: name one that got further")
     stages = ", ".join(f"{run.stage}{'' if run.finished else ' (unfinished)'}" for run in runs)
-    return Experiment(name, f"W&B, {runs[0].day}: {stages}", params, numbers, lines, origin, picture)
+    return Experiment(name, f"W&B, {runs[0].begun[:10]}: {stages}", params, numbers, lines, origin, picture)
 
 
 def _fits(run: Run, group: list[Run]) -> bool:
@@ -126,8 +126,8 @@ def _read(folder: Path) -> Run:
     if not about:
         raise UserError(f"{folder}: the record of this run is empty: leave it out")
     identity, stage = (str(about.get(name) or folder.name) for name in ("run_id", "job_type"))
-    group, day = str(about.get("run_group") or about.get("display_name") or folder.name), str(about.get("start_time"))
-    return Run(identity, stage, group, day[:10], finished, folder=folder, **records)
+    group, begun = str(about.get("run_group") or about.get("display_name") or folder.name), str(about.get("start_time"))
+    return Run(identity, stage, group, begun, finished, folder=folder, **records)
 
 
 def _records(folder: Path) -> Iterator[dict[str, Any]]:

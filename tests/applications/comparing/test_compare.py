@@ -4,6 +4,10 @@ import json
 
 import pytest
 
+from pipeline.applications.comparing.experiment import Experiment, Measured
+from pipeline.applications.comparing.sources import named
+from pipeline.applications.comparing.table import as_text
+from pipeline.errors import UserError
 from tests.applications.comparing.conftest import EVALUATED, PARAMS, Project
 
 
@@ -81,26 +85,34 @@ def test_another_judge_is_said_to_differ(empty):
 
 
 @pytest.mark.parametrize(
-    ("names", "said"),
+    ("name", "said"),
     [
-        (["nonsense"], "nonsense: neither a git revision, nor an experiment"),
-        (["HEAD~9"], "HEAD~9: neither a git revision"),
-        (["--", "--output=x"], "--output=x: neither a git revision"),
-        (["results"], "results: neither a git revision"),
-        (["HEAD", "before"], "before: no results/*/metrics.json there: name a revision from `git log"),
-        (["HEAD", "--out", "params.yaml/page.html"], "params.yaml/page.html: cannot be written"),
+        ("nonsense", "nonsense: neither a git revision, nor an experiment"),
+        ("HEAD~9", "HEAD~9: neither a git revision"),
+        ("--output=x", "--output=x: neither a git revision"),
+        ("results", "results: neither a git revision"),
+        ("before", "before: no results/*/metrics.json there: name a revision from `git log"),
     ],
 )
-def test_a_mistake_is_one_sentence(project, names, said):
+def test_a_name_that_means_nothing_is_one_sentence(project, monkeypatch, name, said):
     project.git("checkout", "-q", "--orphan", "without")
     project.git("rm", "-rqf", "--cached", ".")
     project.git("commit", "-q", "--allow-empty", "-m", "nothing")
     project.git("tag", "before")
     project.git("checkout", "-qf", "main")
-    done = project.compare(*names)
+    monkeypatch.chdir(project.top)
+    with pytest.raises(UserError) as raised:
+        named(["HEAD", name])
+    assert str(raised.value).startswith(said)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_mistake_ends_the_command_without_a_traceback_or_a_page(project):
+    done = project.compare("nonsense")
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
+    done = project.compare("--out", "params.yaml/page.html")
     assert done.returncode == 1
-    assert done.stderr.startswith(said)
-    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("params.yaml/page.html: cannot be written")
     assert not (project.top / "results/compare").exists()
 
 
@@ -130,9 +142,6 @@ def test_cells_that_are_no_numbers_are_left_empty(empty):
 
 
 def test_a_wide_table_is_cut_into_blocks_that_begin_with_the_first():
-    from pipeline.applications.comparing.experiment import Experiment, Measured
-    from pipeline.applications.comparing.table import as_text
-
     experiments = [Experiment(f"experiment{i}", "", {}, {"truth/psnr": Measured(20.0 + i)}, {}, {}) for i in range(4)]
     lines = as_text(experiments, everything=False, width=60).splitlines()
     assert max(map(len, lines)) <= 60
