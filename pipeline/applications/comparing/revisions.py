@@ -39,7 +39,7 @@ def of_workspace() -> Experiment:
     """
     texts = {file: file.read_text(encoding="utf-8", errors="replace") for file in FILES if file.is_file()}
     picture = paths.GRID if paths.GRID.is_file() else None
-    return _experiment(WORKSPACE, f"the files as they are, on {provenance.revision()}", texts, picture)
+    return _experiment(WORKSPACE, f"{provenance.revision()}: the files as they are", texts, picture)
 
 
 def of_commit(name: str, commit: str) -> Experiment:
@@ -54,7 +54,7 @@ def of_commit(name: str, commit: str) -> Experiment:
     """
     texts = _contents(commit)
     short, day, subject = _git("log", "-1", "--format=%h%x09%cs%x09%s", commit).rstrip("\n").split("\t", 2)
-    says = f"{short}, {day}" + (f": {subject}" if not subject.startswith("dvc: commit experiment") else "")
+    says = (day if name == short else f"{short}, {day}") + (f": {subject}" if not subject.startswith("dvc: commit experiment") else "")
     return _experiment(name, says, texts, _cached(_outs(texts.get(LOCK, "")).get(paths.GRID.as_posix(), "")))
 
 

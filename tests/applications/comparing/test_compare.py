@@ -1,6 +1,7 @@
 """Experiments stand side by side, from git and from the workspace; each mistake is one sentence."""
 
 import json
+import re
 
 import pytest
 
@@ -9,6 +10,7 @@ from pipeline.applications.comparing.sources import named
 from pipeline.applications.comparing.table import as_text
 from pipeline.errors import UserError
 from tests.applications.comparing.conftest import EVALUATED, PARAMS, Project
+from tests.conftest import ROOT
 
 
 def rows(text: str) -> dict[str, list[str]]:
@@ -159,7 +161,9 @@ def test_experiments_of_dvc_are_found_by_name_with_their_grids(empty):
         "images = yaml.safe_load(open('params.yaml'))['train']['images']\n"
         "metrics = pathlib.Path('results/evaluate/metrics.json')\n"
         "metrics.parent.mkdir(parents=True, exist_ok=True)\n"
-        "metrics.write_text(json.dumps({'truth/psnr': images / 1000}))\n"
+        "psnr = images / 1000\n"
+        "known = {'truth/psnr': {'value': psnr, 'low': psnr - 1, 'high': psnr + 1, 'n': 9}, 'truth/ssim': psnr / 99}\n"
+        "metrics.write_text(json.dumps(known))\n"
         "grid = pathlib.Path('results/synthesize/grid.png')\n"
         "grid.parent.mkdir(parents=True, exist_ok=True)\n"
         "Image.new('RGB', (images // 1000, 24)).save(grid)\n",
@@ -184,6 +188,14 @@ def test_experiments_of_dvc_are_found_by_name_with_their_grids(empty):
     page = (empty.top / "results/compare/index.html").read_text()
     assert 'alt="the grid of longer"' in page
     assert 'width="84"' in page
+    command = re.search(
+        r"^    (dvc exp show.*?)\n\n", (ROOT / "docs/experiments.md").read_text(), re.DOTALL | re.MULTILINE
+    )
+    done = empty.command("sh", "-c", f"{command[1]} --no-pager", COLUMNS="200")
+    head = done.stdout.splitlines()[1].split()
+    assert {"Experiment", "truth/psnr.value", "train.images"} <= set(head), done.stderr
+    assert not {"truth/psnr.low", "truth/ssim", "train.batch_size", "Created"} & set(head)
+
     (empty.top / ".dvc/cache").rename(empty.top / ".dvc/gone")
     empty.compare("HEAD", "longer")
     assert "the grid of" not in (empty.top / "results/compare/index.html").read_text()

@@ -12,6 +12,8 @@ import pytest
 
 from pipeline import tracking
 from pipeline.applications.comparing.runs import Run, grouped, read, run_folders
+from pipeline.applications.comparing.sources import named
+from pipeline.applications.comparing.table import metric_rows, param_rows
 from pipeline.errors import UserError
 from pipeline.params import Synthesize
 from tests.applications.comparing.conftest import PARAMS
@@ -54,8 +56,13 @@ def tracked(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def found(tracked):
-    return {experiment.name: experiment for experiment in grouped(read(run_folders(tracked)))}
+def runs(tracked):
+    return read(run_folders(tracked))
+
+
+@pytest.fixture(scope="module")
+def found(runs):
+    return {experiment.name: experiment for experiment in grouped(runs)}
 
 
 def test_stages_of_an_experiment_are_one(found):
@@ -87,14 +94,14 @@ def test_a_run_that_failed_shows_how_far_it_got(found):
     assert owl.metrics["val/psnr"].value == 17
 
 
-def test_the_command_takes_the_folder_or_some_of_its_runs_beside_a_revision(project, tracked):
-    names = [experiment["name"] for experiment in project.as_json("HEAD", str(tracked))["experiments"]]
-    assert names == ["HEAD", "sunny-fox", "rainy-owl"]
-    runs = [str(run.folder) for run in read(run_folders(tracked))[:2]]
-    compared = project.as_json(*runs, "HEAD")
-    assert [experiment["name"] for experiment in compared["experiments"]] == ["sunny-fox", "HEAD"]
-    assert compared["metrics"]["identity/top1"][1]["difference"] == pytest.approx(0.4)
-    assert compared["params"] == {}  # neither knows the sections of the other
+def test_folders_of_runs_stand_beside_a_revision(project, runs, monkeypatch):
+    monkeypatch.chdir(project.top)
+    fox = [str(run.folder) for run in runs if run.group == "sunny-fox"]
+    experiments = named(["HEAD", *fox, "baseline"])
+    assert [experiment.name for experiment in experiments] == ["HEAD", "sunny-fox", "baseline"]
+    (top1,) = [row for row in metric_rows(experiments) if row.key == "identity/top1"]
+    assert top1.cells[1].difference == pytest.approx(-0.4)
+    assert param_rows(experiments[:2]) == ({}, {})  # neither knows the sections of the other
 
 
 def of(stage: str, group: str = "fox", identity: str = "1", **more) -> Run:
@@ -126,10 +133,10 @@ def test_a_run_without_metrics_is_one_sentence():
 
 
 @pytest.fixture
-def copied(tmp_path, tracked):
+def copied(tmp_path, runs):
     """A folder of a run of `evaluate`, to be damaged, and the file in it with the record."""
     folder = tmp_path / "offline-run-20260102_030405-damaged"
-    shutil.copytree(read(run_folders(tracked))[1].folder, folder)
+    shutil.copytree(runs[1].folder, folder)
     (record,) = folder.glob("run-*.wandb")
     return folder, record
 
@@ -207,6 +214,7 @@ def server():
         made.shutdown()
 
 
+@pytest.mark.slow
 def test_a_run_on_a_server_is_compared_by_who_has_a_key(project, server):
     found = project.as_json("baseline", "ada/facet/1abc", WANDB_BASE_URL=server, WANDB_API_KEY=KEY)
     assert found["experiments"][1] == {"name": "main@1a2b3c4", "says": "W&B, 2026-01-02: evaluate"}
@@ -216,6 +224,7 @@ def test_a_run_on_a_server_is_compared_by_who_has_a_key(project, server):
     assert "val/psnr" in (project.top / "results/compare/index.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_run_that_the_server_does_not_have_is_one_sentence(project, server):
     done = project.compare("ada/facet/nothing", WANDB_BASE_URL=server, WANDB_API_KEY=KEY)
     assert done.returncode == 1
