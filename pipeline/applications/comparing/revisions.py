@@ -54,7 +54,8 @@ def of_commit(name: str, commit: str) -> Experiment:
     """
     texts = _contents(commit)
     short, day, subject = _git("log", "-1", "--format=%h%x09%cs%x09%s", commit).rstrip("\n").split("\t", 2)
-    says = (day if name == short else f"{short}, {day}") + (f": {subject}" if not subject.startswith("dvc: commit experiment") else "")
+    when = day if name == short else f"{short}, {day}"
+    says = when if subject.startswith("dvc: commit experiment") else f"{when}: {subject}"
     return _experiment(name, says, texts, _cached(_outs(texts.get(LOCK, "")).get(paths.GRID.as_posix(), "")))
 
 
