@@ -26,6 +26,7 @@ EVALUATE_PICTURES = {  # caption -> file, of those that the data knows enough fo
     "Faces most like a training image in the judge's eyes, and below each that image": CASES / "nearest.png",
 }
 RATINGS = Path("results/rate/ratings.csv")  # no stage's: what people said of synthesized faces
+COMPARISON = Path("results/compare/index.html")  # no stage's: experiments side by side
 REPORT = Path("results/report/index.html")
 
 PREPARE_METRICS = Path("results/prepare/metrics.json")

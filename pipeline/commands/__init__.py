@@ -2,6 +2,7 @@
 
 NAMES = (
     "recombine",
+    "compare",
     "evaluate_folder",
     "pairs",
     "rate",

@@ -1,0 +1,1 @@
+"""Experiments side by side, wherever they are kept: git, DVC's experiments, W&B's runs."""
