@@ -2,6 +2,7 @@
 
 NAMES = (
     "recombine",
+    "morph",
     "evaluate_folder",
     "pairs",
     "rate",
