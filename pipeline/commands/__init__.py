@@ -3,6 +3,8 @@
 NAMES = (
     "recombine",
     "morph",
+    "frontalize",
+    "detect_adversarial",
     "evaluate_folder",
     "pairs",
     "rate",

@@ -29,7 +29,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         type=Path,
         required=True,
         metavar="OUT",
-        help=".png: a strip, also -, standard output; .gif, .mp4: a film; else a folder",
+        help=".png or -: a strip; .gif, .mp4: a film; else a folder",
     )
     add_json(command)
     command.epilog = (
