@@ -4,6 +4,7 @@ NAMES = (
     "recombine",
     "morph",
     "frontalize",
+    "edit",
     "detect_adversarial",
     "evaluate_folder",
     "pairs",
