@@ -5,6 +5,7 @@ NAMES = (
     "morph",
     "frontalize",
     "edit",
+    "augment",
     "detect_adversarial",
     "evaluate_folder",
     "pairs",
