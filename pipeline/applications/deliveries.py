@@ -45,6 +45,10 @@ def folder(out: Path, made: Mapping[str, Any]) -> Iterator[Path]:
 
 
 def vacant(out: Path) -> None:
-    """Raises UserError for a name that is taken by anything but an empty folder."""
-    if not out.name or (out.exists() and not (out.is_dir() and not any(out.iterdir()))):
+    """Raises UserError for a name that is taken by anything but an empty folder, or that may not be looked at."""
+    try:
+        taken = out.exists() and not (out.is_dir() and not any(out.iterdir()))
+    except OSError as error:
+        raise UserError(f"{out}: cannot be read ({error.strerror}); choose another place with --out") from None
+    if taken or not out.name:
         raise UserError(f"{out}: is there already; name a folder with --out that is new or empty")

@@ -53,7 +53,7 @@ def edit(photograph: Path, change: Change, out: Path) -> dict[str, Any]:
     directions = known_directions(model)
     told = directions[change.kind].clarity[[d.name for d in KNOWN[change.kind]].index(change.name)]
     if told < FAINT:
-        log.warning("note: this model's codes tell next to nothing of %s (%.2f); little will change", change.name, told)
+        log.warning("note: this model's codes tell next to nothing of %s; little will change", change.name)
     portrait = portraits.of(photograph)
     image, now, then = edited(model, directions, portrait.face.image[None], change)
     settings = {change.kind: change.name, "from": float(now[0]), "to": float(then[0])}

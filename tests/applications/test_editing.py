@@ -159,6 +159,12 @@ def test_what_is_missing_is_said(given):
         asked.run(asked)
 
 
+def test_directions_are_found_anew_by_a_command_of_its_own():
+    asked = parser().parse_args(["edit", "--fit", "--photograph", "a.jpg"])
+    with pytest.raises(UserError, match="--fit stands alone"):
+        asked.run(asked)
+
+
 @pytest.mark.shared
 @pytest.mark.slow
 def test_a_photograph_is_edited_and_the_file_says_how(project, tmp_path, shared, monkeypatch, capsys, caplog):
