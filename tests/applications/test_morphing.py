@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 
 import cv2
 import numpy as np
@@ -104,6 +105,12 @@ def test_a_film_can_be_read_back_and_says_what_it_is():
     assert len(shown) == COUNT
     for frame, seen in zip(frames, shown, strict=True):
         assert abs(seen.mean() - frame.mean()) < 4
+
+
+def test_without_pyav_a_film_says_what_to_install(monkeypatch, images):
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(UserError, match=r"an \.mp4 takes PyAV: `pip install av`, or let --out end in .gif"):
+        films.mp4(images, "0" * 16)
 
 
 def test_a_folder_of_frames_is_whole_and_nothing_is_overwritten(images, tmp_path):
