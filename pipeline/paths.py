@@ -25,6 +25,7 @@ EVALUATE_PICTURES = {  # caption -> file, of those that the data knows enough fo
     "A performance; the subject's by the model; the subject's as it should be": CASES / "performance.png",
     "Faces most like a training image in the judge's eyes, and below each that image": CASES / "nearest.png",
 }
+DIRECTIONS = Path(".facet/directions")  # no stage's: what `edit` has found out of a model
 RATINGS = Path("results/rate/ratings.csv")  # no stage's: what people said of synthesized faces
 COMPARISON = Path("results/compare/index.html")  # no stage's: experiments side by side
 REPORT = Path("results/report/index.html")

@@ -2,6 +2,11 @@
 
 NAMES = (
     "recombine",
+    "frontalize",
+    "morph",
+    "edit",
+    "augment",
+    "detect_adversarial",
     "compare",
     "evaluate_folder",
     "pairs",

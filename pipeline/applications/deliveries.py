@@ -1,0 +1,54 @@
+"""What a command hands over: a file, standard output, or a whole folder, of which nobody finds a half."""
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pipeline.applications import marks
+from pipeline.applications.portraits import STDIN
+from pipeline.errors import UserError
+
+
+def file(out: Path, content: bytes, made: Mapping[str, Any]) -> None:
+    """One file and its sidecar, or the content alone to standard output."""
+    if out == STDIN:
+        sys.stdout.buffer.write(content)
+    else:
+        marks.write(out, content, made)
+
+
+@contextmanager
+def folder(out: Path, made: Mapping[str, Any]) -> Iterator[Path]:
+    """A folder to fill, which gets its name when the body ends well; OUT.json beside it says what it was made of.
+
+    Raises:
+        UserError: there is something of that name, or it cannot be written.
+    """
+    vacant(out)
+    part = out.with_name(f".{out.name}.part")
+    try:
+        shutil.rmtree(part, ignore_errors=True)  # of a try that was killed
+        part.mkdir(parents=True)
+        yield part
+        os.replace(part, out)
+        sidecar = json.dumps({"facet": marks.SAYS, **made}, indent=2, sort_keys=True)
+        marks.replace(out.with_name(f"{out.name}.json"), sidecar.encode() + b"\n")
+    except OSError as error:
+        raise UserError(f"{out}: cannot be written ({error.strerror}); choose another place with --out") from None
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def vacant(out: Path) -> None:
+    """Raises UserError for a name that is taken by anything but an empty folder, or that may not be looked at."""
+    try:
+        taken = out.exists() and not (out.is_dir() and not any(out.iterdir()))
+    except OSError as error:
+        raise UserError(f"{out}: cannot be read ({error.strerror}); choose another place with --out") from None
+    if taken or not out.name:
+        raise UserError(f"{out}: is there already; name a folder with --out that is new or empty")
