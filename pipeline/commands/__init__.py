@@ -2,6 +2,7 @@
 
 NAMES = (
     "recombine",
+    "demo",
     "evaluate_folder",
     "pairs",
     "rate",
