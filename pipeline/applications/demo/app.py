@@ -50,7 +50,8 @@ def application(showing: Showing, files: Files) -> ASGIApp:
         theme=gr.themes.Base(primary_hue="teal", neutral_hue="stone", font=SANS, font_mono=MONO).set(
             button_primary_background_fill="#1d5e6c",
             button_primary_background_fill_hover="#174b57",
-            slider_color="#1d5e6c",
+            color_accent="#2b7f90",
+            slider_color="#2b7f90",
             body_text_color_subdued="#6b665d",
             body_text_color_subdued_dark="#a39e93",
         ),
@@ -92,8 +93,8 @@ class Page:
             gr.HTML("<h1>Facet</h1><p>The person of one picture, as another shows somebody else.</p>")
             with gr.Row(elem_id="stage"):
                 with gr.Column(scale=4, min_width=280), gr.Row():
-                    subject = self._slot("Subject", "gives the person", self.subjects)
-                    sample = self._slot("Sample", "gives all else", self.samples)
+                    subject = self._slot("Subject", "who", self.subjects)
+                    sample = self._slot("Sample", "all else", self.samples)
                 with gr.Column(scale=7, min_width=280), gr.Tabs():
                     with gr.Tab("Recombine"):
                         self._recombine(subject, sample)
@@ -154,7 +155,7 @@ class Page:
     def _morph(self, subject: gr.Image, sample: gr.Image) -> None:
         with gr.Row():
             with gr.Column(scale=2, min_width=200):
-                other = self._slot("Far end", "of the way", self.samples[::-1])
+                other = self._slot("Far end", "another of either", self.samples[::-1])
             with gr.Column(scale=3, min_width=270):
                 what = gr.Radio(["sample", "subject"], value="sample", label="What changes")
                 share = gr.Slider(0, 1, 0.5, step=0.05, label="Way to the far end", elem_id="share")
@@ -177,13 +178,14 @@ class Page:
         )
 
     def _grid(self) -> None:
+        gr.HTML('<p class="slot">Up to six photographs of each; without any, the rendered heads are taken.</p>')
         with gr.Row():
             subjects, samples = (
                 gr.File(
-                    label=f"{name} (without any: rendered heads)",
+                    label=name,
                     file_count="multiple",
                     file_types=["image"],
-                    height=140,
+                    height=160,
                     min_width=150,
                 )
                 for name in ("Subjects", "Samples")

@@ -18,6 +18,7 @@ from pipeline.errors import UserError
 log = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
+LAST_PORT = 65535
 STARTED_WITHIN = 60.0  # seconds
 
 
@@ -46,11 +47,12 @@ def serve(model: Path, port: int) -> None:
 
 
 def _listening(port: int) -> socket.socket:
+    if not 0 <= port <= LAST_PORT:
+        raise UserError(f"port {port} cannot be served (0 to {LAST_PORT} can); choose another with --port")
     try:
         return socket.create_server((HOST, port))
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(f"port {port} cannot be served ({reason}); choose another with --port") from None
+    except OSError as error:
+        raise UserError(f"port {port} cannot be served ({error.strerror}); choose another with --port") from None
 
 
 def _server(showing: Showing, files: Files):  # type: ignore[no-untyped-def]
