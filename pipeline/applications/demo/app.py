@@ -122,7 +122,7 @@ class Page:
                 elem_id=name,
             )
             # Gradio would open the file to convert it, and speak of a file that is none in words of its own.
-            picture.preprocess = _path  # type: ignore[method-assign]
+            picture.preprocess = _path
             rendered = gr.Gallery(
                 heads,
                 label="Rendered heads",

@@ -6,7 +6,9 @@ import socket
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from pipeline import stopping
 from pipeline.applications.demo.files import Files
@@ -30,8 +32,9 @@ def serve(model: Path, port: int) -> None:
     """
     with _listening(port) as place, tempfile.TemporaryDirectory(prefix="facet-demo-") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder  # read when Gradio is imported
-        files = Files(Path(folder))
-        server = _server(Showing(opened(model), Gallery()), files)
+        files, trained = Files(Path(folder)), opened(model)
+        page = _page()
+        server = page(Showing(trained, Gallery()), files)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [place]}, daemon=True)
         try:
             thread.start()
@@ -55,17 +58,20 @@ def _listening(port: int) -> socket.socket:
         raise UserError(f"port {port} cannot be served ({error.strerror}); choose another with --port") from None
 
 
-def _server(showing: Showing, files: Files):  # type: ignore[no-untyped-def]
+def _page() -> Callable[[Showing, Files], Any]:
+    """What makes a server of the page; asked for early, since without Gradio nothing else is worth its time."""
     try:
         import uvicorn
 
         from pipeline.applications.demo.app import application
     except ImportError as error:
         raise UserError(f"demo: {error.name} is not installed; `pip install 'gradio>=6'` brings it") from None
-    return uvicorn.Server(uvicorn.Config(application(showing, files), log_config=None, access_log=False))
+    return lambda showing, files: uvicorn.Server(
+        uvicorn.Config(application(showing, files), log_config=None, access_log=False)
+    )
 
 
-def _wait_for(server, thread: threading.Thread) -> None:  # type: ignore[no-untyped-def]
+def _wait_for(server: Any, thread: threading.Thread) -> None:
     end = time.monotonic() + STARTED_WITHIN
     while thread.is_alive() and not server.started and time.monotonic() < end:
         time.sleep(0.05)

@@ -48,8 +48,9 @@ def served(tmp_path_factory):
         address = next(match[0] for line in said if (match := re.search(r"http://127\.0\.0\.1:\d+", line)))
         yield process, top, address
     finally:
-        for child in (*psutil.Process(process.pid).children(), process):
-            child.kill()
+        if process.poll() is None:
+            for child in (*psutil.Process(process.pid).children(), process):
+                child.kill()
         process.wait()
         process.stderr.close()
 
@@ -225,7 +226,7 @@ def test_without_gradio_it_says_how_to_get_it(tmp_path, monkeypatch):
     save_model(tmp_path)
     monkeypatch.delitem(sys.modules, "pipeline.applications.demo.app", raising=False)
     monkeypatch.setitem(sys.modules, "gradio", None)
-    monkeypatch.setenv("GRADIO_TEMP_DIR", "")
+    monkeypatch.setenv("GRADIO_TEMP_DIR", "")  # which it sets
     with pytest.raises(UserError, match=r"gradio is not installed; `pip install 'gradio>=6'`"):
         serving.serve(tmp_path / "models" / "train", 0)
 
