@@ -7,6 +7,7 @@ NAMES = (
     "edit",
     "augment",
     "detect_adversarial",
+    "demo",
     "compare",
     "evaluate_folder",
     "pairs",
