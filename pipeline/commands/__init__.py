@@ -2,6 +2,7 @@
 
 NAMES = (
     "recombine",
+    "export",
     "evaluate_folder",
     "pairs",
     "rate",
