@@ -1,10 +1,13 @@
 """`python -m pipeline export`."""
 
 import argparse
+import importlib.util
 from pathlib import Path
 
 from pipeline import paths
 from pipeline.commands.said import add_json, say
+
+NEEDED = ("onnx", "onnxruntime", "onnxscript")
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -16,19 +19,22 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     add_json(command)
     command.epilog = (
         "Example: python -m pipeline export --out exported. The graphs are compared with the original first, and "
-        "nothing is written where they differ. What the model makes is synthetic: model.json has the words that say so, "
-        "and a program that uses the folder has to mark its pictures itself."
+        "nothing is written where they differ. What the model makes is synthetic: model.json has the words that say "
+        "so, and a program that uses the folder has to mark its pictures itself."
     )
     command.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
+    _check_packages()
+    from pipeline.applications.export.folder import export
+
+    say(arguments, export(arguments.out, arguments.model))
+
+
+def _check_packages() -> None:
     from pipeline.errors import UserError
 
-    try:
-        from pipeline.applications.export.folder import export
-    except ModuleNotFoundError as error:
-        if error.name != "onnxruntime":
-            raise
-        raise UserError("export: onnxruntime is not installed; `pip install onnx onnxruntime onnxscript`") from None
-    say(arguments, export(arguments.out, arguments.model))
+    for name in NEEDED:
+        if importlib.util.find_spec(name) is None:
+            raise UserError(f"export: {name} is not installed; `pip install {' '.join(NEEDED)}`")

@@ -7,7 +7,7 @@ from typing import Any
 
 import jinja2
 
-from pipeline import paths
+from pipeline import paths, provenance
 from pipeline.applications.export.description import Description
 from pipeline.errors import UserError
 
@@ -30,18 +30,18 @@ LICENCE = "Apache-2.0, as Facet"
 TERMS = "the terms of the photographs hold as well: whoever passes the model on names them here"
 
 
-def card(said: Description, identities: int, measured: Path | None) -> str:
-    """In Markdown.
+def card(said: Description, identities: int, model: Path) -> str:
+    """In Markdown, with the figures of results/evaluate where DVC has recorded that they are of this model.
 
     Args:
         said: model.json.
         identities: people that it was trained on.
-        measured: the project whose results/evaluate is of this model; None where there is none.
+        model: the folder that is exported.
 
     Raises:
         UserError: the results are no JSON files.
     """
-    rendered = said.source == "rendered"
+    measured, rendered = evaluated(model), said.source == "rendered"
     template = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True).from_string(
         TEMPLATE.read_text(encoding="utf-8")
     )
@@ -50,24 +50,31 @@ def card(said: Description, identities: int, measured: Path | None) -> str:
         identities=identities,
         trained_on=HEADS if rendered else f"photographs ({said.source})",
         licence=LICENCE if rendered else f"{LICENCE}; {TERMS}",
-        figures=figures(measured) if measured and (measured / paths.EVALUATE_METRICS).is_file() else "",
+        figures=figures() if measured else "",
         figures_file=paths.EVALUATE_METRICS,
-        biases=biases(measured) if measured and (measured / paths.GROUPS).is_file() else "",
+        biases=biases() if measured else "",
         biases_file=paths.GROUPS,
     )
 
 
-def figures(project: Path = Path()) -> str:
+def evaluated(model: Path) -> bool:
+    """Whether what lies in results/evaluate was measured with this very model, as dvc.lock has it."""
+    last = provenance.recorded("evaluate")
+    files = {paths.MODEL: model, paths.EVALUATE_METRICS: paths.EVALUATE_METRICS, paths.GROUPS: paths.GROUPS}
+    return all(path.exists() and last.get(name.as_posix()) == provenance.md5(path) for name, path in files.items())
+
+
+def figures() -> str:
     """What `evaluate` has measured, as a table."""
-    found = _read(project / paths.EVALUATE_METRICS)
+    found = _read(paths.EVALUATE_METRICS)
     rows = [f"| `{key}` | {meaning} | {_number(found[key])} |" for key, meaning in FIGURES.items() if key in found]
     return "\n".join(["| metric | is | value |", "|---|---|---|", *rows])
 
 
-def biases(project: Path = Path()) -> str:
+def biases() -> str:
     """How often each group of subjects is recognised in what is made of them, and in real images of them."""
     rows = []
-    for group, found in sorted(_read(project / paths.GROUPS).items()):
+    for group, found in sorted(_read(paths.GROUPS).items()):
         told = [_number(found[key]) for key in ("identity/top1", "identity/top1_real") if key in found]
         rows += [f"| {group.replace('_', ' ')} | {' | '.join(told)} |"] if len(told) == 2 else []
     return "\n".join(["| subjects | identity/top1 | of real images |", "|---|---|---|", *rows])

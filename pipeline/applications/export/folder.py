@@ -1,7 +1,6 @@
 """`python -m pipeline export`: one folder, checked against the original before it gets its name."""
 
 import hashlib
-import importlib
 import logging
 import shutil
 import tempfile
@@ -29,7 +28,6 @@ from pipeline.training import weights
 
 log = logging.getLogger(__name__)
 
-NEEDED = ("onnx", "onnxruntime", "onnxscript")
 LIMIT = 1e-3  # of a pixel in [-1, 1], an eighth of a level; of codes likewise, beside the largest
 FACES = 8  # of each kind that it is checked with
 
@@ -41,9 +39,8 @@ def export(out: Path, folder: Path = paths.MODEL) -> dict[str, Any]:
         What was written, and how far it is from the original.
 
     Raises:
-        UserError: the model or a package is missing, the place is taken, or the result is not what the model was.
+        UserError: the model is missing, the place is taken, or the result is not what the model was.
     """
-    _check_packages()
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise UserError(f"{out}: is there already; name another folder with --out, or remove it")
     headers.check(folder)
@@ -62,14 +59,6 @@ def export(out: Path, folder: Path = paths.MODEL) -> dict[str, Any]:
     told = ", ".join(f"{name} {value:.1e}" for name, value in found.items())
     log.info("%s: largest difference to the original: %s (pixels in [-1, 1])", out, told)
     return {"out": str(out), "model": said.fingerprint, "opset": said.opset, "largest_difference": found}
-
-
-def _check_packages() -> None:
-    for name in NEEDED:
-        try:
-            importlib.import_module(name)
-        except ImportError:
-            raise UserError(f"export: {name} is not installed; `pip install {' '.join(NEEDED)}`") from None
 
 
 def _write(built: Path, folder: Path, model: FaceModel, networks: Mapping[str, nn.Module]) -> Description:
@@ -98,9 +87,7 @@ def _write(built: Path, folder: Path, model: FaceModel, networks: Mapping[str, n
         (built / name).write_bytes(graph)
         said.files[name] = hashlib.sha256(graph).hexdigest()
     (built / description.FILE).write_text(said.text(), encoding="utf-8")
-    # What was measured was measured with the model of the project, and of no other folder is it known.
-    measured = Path() if folder.resolve() == paths.MODEL.resolve() else None
-    (built / "README.md").write_text(card(said, int(model.facts["identities"]), measured), encoding="utf-8")
+    (built / "README.md").write_text(card(said, int(model.facts["identities"]), folder), encoding="utf-8")
     return said
 
 
