@@ -4,7 +4,6 @@ The files beside it have fixed names, so nothing that it says can lead out of th
 """
 
 import json
-import math
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, Self
 
@@ -69,8 +68,8 @@ class Description(NamedTuple):
             said = json.loads(content(path, LARGEST), parse_constant=_no_number)
         except (ValueError, RecursionError):
             raise ModelError(f"{path}: is no JSON file of an exported model; {AGAIN}") from None
-        if not isinstance(said, dict) or said.get("format") != FORMAT:
-            found = said.get("format") if isinstance(said, dict) else None
+        found = said.get("format") if isinstance(said, dict) else None
+        if type(found) is not int or found != FORMAT:
             raise ModelError(f"{path}: is of another version of Facet (format {found!r:.20}, not {FORMAT}); {AGAIN}")
         for name, (fits, wanted) in _RULES.items():
             if not fits(said.get(name)):
@@ -109,7 +108,7 @@ def _count(low: int, high: int) -> tuple[Any, str]:
 
 
 def _number(value: Any, low: float, high: float) -> bool:
-    return type(value) in (int, float) and math.isfinite(value) and low <= value <= high
+    return type(value) in (int, float) and low <= value <= high
 
 
 def _words(value: Any) -> bool:
