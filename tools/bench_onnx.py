@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from pipeline.applications.export.folder import export
 from pipeline.applications.onnx_synthesizer import OnnxSynthesizer
@@ -27,7 +28,8 @@ def _models() -> tuple[OnnxSynthesizer, FaceSynthesizer]:
     facts = {"identities": PEOPLE, "cut": cut, "source": "rendered", "model": params.model.model_dump()}
     weights.save(place / "model", networks, facts)
     export(place / "exported", place / "model")
-    return OnnxSynthesizer(place / "exported"), FaceSynthesizer(place / "model")
+    by_onnx = OnnxSynthesizer(place / "exported", torch.get_num_threads())
+    return by_onnx, FaceSynthesizer(place / "model")
 
 
 def ways(images: int) -> tuple[Callable[[], object], Callable[[], object]]:

@@ -27,15 +27,16 @@ class OnnxSynthesizer:
 
     Args:
         folder: what `python -m pipeline export` wrote.
+        threads: of a computation; 0: as many as there are cores.
 
     Raises:
         ModelError: the folder is missing, damaged, of another version, or not what it says.
     """
 
-    def __init__(self, folder: Path | str) -> None:
+    def __init__(self, folder: Path | str, threads: int = 0) -> None:
         self._folder = Path(folder)
         self.said = Description.read(self._folder)
-        self._sessions = opened(self._folder, self.said)
+        self._sessions = opened(self._folder, self.said, threads)
         self.image_size, self.source = self.said.image_size, self.said.source
         self.fingerprint, self.notice = self.said.fingerprint, self.said.notice
 

@@ -13,22 +13,28 @@ LARGEST = 2**31 - 1  # bytes of a graph: what protobuf allows
 ELSEWHERE = b"location"
 
 
-def opened(folder: Path, said: Description) -> dict[str, onnxruntime.InferenceSession]:
+def opened(folder: Path, said: Description, threads: int) -> dict[str, onnxruntime.InferenceSession]:
     """File -> session, each with the inputs and the output that model.json says.
+
+    Args:
+        folder: where the files are.
+        said: its model.json.
+        threads: of a computation; 0: as many as there are cores.
 
     Raises:
         ModelError: a file is missing, damaged, of another model, or refers to other files.
     """
-    return {name: _session(folder / name, said) for name in GRAPHS}
+    return {name: _session(folder / name, said, threads) for name in GRAPHS}
 
 
-def _session(path: Path, said: Description) -> onnxruntime.InferenceSession:
+def _session(path: Path, said: Description, threads: int) -> onnxruntime.InferenceSession:
     graph = content(path, LARGEST)
     if ELSEWHERE in graph:
         raise ModelError(f"{path}: refers to data in other files, which is refused; {AGAIN}")
     if hashlib.sha256(graph).hexdigest() != said.files[path.name]:
         raise ModelError(f"{path}: is damaged, or of another model than model.json; {AGAIN}")
     options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
     options.log_severity_level = 4  # what it would print, it raises too
     options.add_session_config_entry("session.load_model_format", "ONNX")
     try:
