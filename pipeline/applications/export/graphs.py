@@ -4,6 +4,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -26,9 +27,9 @@ class _First(nn.Module):
         return self.network(x)[0]
 
 
-def modules(networks: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
+def modules(networks: Mapping[str, Any]) -> dict[str, nn.Module]:
     """File -> what it computes; on the CPU, laid out in memory as ONNX has it."""
-    plain = {name: network.cpu().to(memory_format=torch.contiguous_format) for name, network in networks.items()}
+    plain = {name: network.to("cpu", memory_format=torch.contiguous_format) for name, network in networks.items()}
     made = (_First(plain["identity"]), _First(plain["attributes"]), plain["generator"])
     return {file: module.eval() for file, module in zip(GRAPHS, made, strict=True)}
 
