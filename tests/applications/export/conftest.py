@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+import torch
 
 from pipeline import paths
 from tests.applications.test_recombine import save_model
@@ -13,6 +14,7 @@ def exported_once(tmp_path_factory):
     from pipeline.applications.export.folder import export
 
     top = tmp_path_factory.mktemp("project")
+    torch.manual_seed(0)
     save_model(top)
     return top, export(top / "made" / "exported", top / paths.MODEL)
 
