@@ -61,16 +61,22 @@ def lineage(stage: str) -> dict[str, str]:
     pipeline, lock = (_yaml(Path(name)).get("stages", {}) for name in ("dvc.yaml", "dvc.lock"))
     made = {out["path"]: out.get("md5", "") for name in lock if name != stage for out in lock[name].get("outs", [])}
     deps = pipeline.get(stage, {}).get("deps", [])
-    return {dep: made.get(dep) or _md5(Path(dep)) for dep in deps if dep in made or Path(dep).exists()}
+    return {dep: made.get(dep) or md5(Path(dep)) for dep in deps if dep in made or Path(dep).exists()}
 
 
-def _md5(path: Path) -> str:
+def recorded(stage: str) -> dict[str, str]:
+    """Path -> DVC's md5, for every dep and out of the stage's last run; nothing where DVC has not run it."""
+    last = _yaml(Path("dvc.lock")).get("stages", {}).get(stage, {})
+    return {each["path"]: each.get("md5", "") for kind in ("deps", "outs") for each in last.get(kind, [])}
+
+
+def md5(path: Path) -> str:
     """As DVC 3 has it: of a file its bytes, of a folder the list of its files' hashes and names."""
     if path.is_file():
         with path.open("rb") as file:
             return hashlib.file_digest(file, "md5").hexdigest()
     files = {file.relative_to(path).as_posix(): file for file in path.rglob("*") if file.is_file() and _tracked(file)}
-    listing = [{"md5": _md5(file), "relpath": name} for name, file in sorted(files.items())]
+    listing = [{"md5": md5(file), "relpath": name} for name, file in sorted(files.items())]
     return hashlib.md5(json.dumps(listing, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + ".dir"
 
 

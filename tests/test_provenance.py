@@ -101,3 +101,11 @@ def test_the_environment_is_named_in_words():
     facts = provenance.environment()
     assert all(isinstance(value, str) and value for value in facts.values())
     assert {"git", "python", "torch", "processor", "cores", "accelerator"} <= facts.keys()
+
+
+def test_what_a_stage_was_last_run_with_is_as_dvc_recorded_it(folder):
+    assert provenance.recorded("evaluate") == {}
+    lock = "stages: {evaluate: {cmd: x, deps: [{path: models/train, md5: 1f.dir}], outs: [{path: made.json, md5: 2e}]}}"
+    Path("dvc.lock").write_text(lock)
+    assert provenance.recorded("evaluate") == {"models/train": "1f.dir", "made.json": "2e"}
+    assert provenance.recorded("train") == {}

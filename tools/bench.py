@@ -201,6 +201,25 @@ def whole_tables(real: torch.Tensor, fake: torch.Tensor) -> list[float]:
     return [share.double().mean().item() for share in shares]
 
 
+def onnx_of_one() -> Pair:
+    """An exported model against the original, one image at a time."""
+    return _onnx(1)
+
+
+def onnx_of_sixteen() -> Pair:
+    """The same, sixteen images at once."""
+    return _onnx(16)
+
+
+def _onnx(images: int) -> Pair:
+    try:
+        from tools.bench_onnx import ways
+    except ModuleNotFoundError as error:
+        raise Unavailable(f"{error.name} is not installed") from None
+    by_onnx, by_torch = ways(images)
+    return Pair("images", images, "onnxruntime", by_onnx, "torch", by_torch)
+
+
 BENCHMARKS = {
     f.__name__: f
     for f in (
@@ -215,6 +234,8 @@ BENCHMARKS = {
         outside,
         distance,
         neighbours,
+        onnx_of_one,
+        onnx_of_sixteen,
     )
 }
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from pipeline import paths
+from pipeline.applications import headers
 from pipeline.applications.face_model import FaceModel
 from pipeline.datasets.pairs import to_images, to_tensor
 from pipeline.training import weights
@@ -31,13 +32,14 @@ class FaceSynthesizer:
         faces = model.synthesize(model.identity(subjects), model.attributes(samples))
 
     Args:
-        folder: what `train` wrote.
+        folder: what `train` or `export` wrote.
 
     Raises:
         WeightsError: the model is missing, damaged, or no IP-GAN.
     """
 
     def __init__(self, folder: Path | str = paths.MODEL) -> None:
+        headers.check(Path(folder))
         self._model = FaceModel(Path(folder))
         self.cut, self.source = self._model.cut, self._model.source
         self.image_size = self.cut.image_size

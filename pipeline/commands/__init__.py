@@ -7,6 +7,7 @@ NAMES = (
     "edit",
     "augment",
     "detect_adversarial",
+    "export",
     "demo",
     "compare",
     "evaluate_folder",
