@@ -2,6 +2,7 @@
 
 NAMES = (
     "recombine",
+    "act",
     "evaluate_folder",
     "pairs",
     "rate",

@@ -1,0 +1,1 @@
+"""`python -m pipeline act`: a film of a stand-in becomes one of the subject."""
