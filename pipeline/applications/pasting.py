@@ -12,8 +12,8 @@ import numpy as np
 
 from pipeline.datasets.photographs.alignment import TEMPLATE, framed, pixels, similarity
 
-# An ellipse in fractions of the frame without margin: the head with its hair. Between SOLID and 1 of its radius the
-# face fades into the photograph; beyond that lies nothing of it, so that the crop's own edges are never seen.
+# An ellipse in fractions of the frame without margin: the face and what the frame shows of its hair. Between SOLID and
+# 1 of its radius the face fades into the photograph; nothing of it lies beyond, so the crop's own edges are never seen.
 CENTRE, RADII, SOLID = np.array([0.5, 0.5]), np.array([0.44, 0.48]), 0.7
 TILE = 512  # pixels; OpenCV warps no side beyond 32767
 BLUR = 0.2  # of the crop's side: how far the colours of the edge reach into the face

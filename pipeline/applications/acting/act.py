@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from pipeline import work
 from pipeline.applications import marks
 from pipeline.applications.acting import film as films
+from pipeline.applications.acting import montage
 from pipeline.applications.acting.film import Film, Picture
 from pipeline.applications.acting.following import PLACES
 from pipeline.applications.acting.performer import Performer, like
@@ -78,7 +79,7 @@ def act(
             segments = _played(film, performer, folder)
             joined = folder / "joined.mp4"
             parts = [(_file(folder, number), segment.times) for number, segment in enumerate(segments)]
-            films.join(joined, film, parts, marks.sentence(model.fingerprint))
+            montage.join(joined, film, parts, marks.sentence(model.fingerprint))
             work.publish(joined, out)
             pictures, faces = sum(len(s.times) for s in segments), sum(s.faces for s in segments)
             inputs = {"subject": [p.name for p in x_s], "video": str(video), "who": str(who) if who else None}
@@ -112,10 +113,13 @@ def _check(out: Path, video: Path) -> None:
 
 def _played(film: Film, performer: Performer, folder: Path) -> list[Segment]:
     """All segments of a film, those that an earlier run finished included."""
-    segments = list(_kept(folder))
-    skip = sum(len(segment.times) for segment in segments)
+    segments: list[Segment] = []
+    skip = 0
+    for segment in _kept(folder):
+        performer.restore(segment.state)
+        segments.append(segment._replace(state={}))
+        skip += len(segment.times)
     if segments:
-        performer.restore(segments[-1].state)
         log.info("%s: %d pictures are there from an earlier run", film.file, skip)
     faces = 0
 
@@ -128,11 +132,12 @@ def _played(film: Film, performer: Performer, folder: Path) -> list[Segment]:
     pictures = _told(film.read(skip), film.pictures, skip)
     while True:
         faces, file = 0, _file(folder, len(segments))
-        times = films.write_segment(file, played(), film)
+        times = montage.write_segment(file, played(), film)
         if not times:
             break
-        segments.append(Segment(times, faces, performer.state()))
-        marks.replace(file.with_suffix(".json"), json.dumps(segments[-1]._asdict()).encode())
+        segments.append(Segment(times, faces, state={}))  # the states of hours would fill the memory
+        said = segments[-1]._replace(state=performer.state())
+        marks.replace(file.with_suffix(".json"), json.dumps(said._asdict()).encode())
     if not segments:
         raise UserError(f"{film.file}: no picture of it can be decoded; choose another film")
     return segments

@@ -29,7 +29,9 @@ def moving(portrait, number, size=(320, 240), height=200, left=None):
     return image
 
 
-def write(file, pictures, times=None, sound="aac", unit=Fraction(1, 12800), codec="libx264", seconds=None, **how):
+def write(
+    file, pictures, times=None, sound="aac", unit=Fraction(1, 12800), codec="libx264", seconds=None, turned=0, **how
+):
     """A film; times in `unit`, by default 25 pictures a second; sound is a tone, `seconds` long or as the pictures."""
     times = times or [round(i / RATE / unit) for i in range(len(pictures))]
     with av.open(str(file), "w", **how) as container:
@@ -37,10 +39,13 @@ def write(file, pictures, times=None, sound="aac", unit=Fraction(1, 12800), code
         if pictures:
             video = container.add_stream(codec, rate=RATE)
             video.height, video.width = pictures[0].shape[:2]
+            video.codec_context.sample_aspect_ratio = Fraction(4, 3)
             video.pix_fmt = "yuv444p" if pictures[0].shape[0] % 2 or pictures[0].shape[1] % 2 else "yuv420p"
             video.codec_context.time_base = unit
         if sound:
             audio = container.add_stream(sound, rate=44100, layout="mono")
+        if turned:
+            video.set_display_rotation(turned)
         for image, time in zip(pictures, times, strict=True):
             frame = av.VideoFrame.from_ndarray(image)
             frame.pts, frame.time_base = time, unit

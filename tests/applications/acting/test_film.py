@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.applications.acting import film as films
+from pipeline.applications.acting import montage
 from pipeline.errors import UserError
 from tests.applications.acting import filming
 from tests.conftest import ROOT
@@ -21,10 +22,10 @@ def copied(file, tmp_path, parts=(3, 100)):
         segments, begin = [], 0
         for number, count in enumerate(parts):
             part = tmp_path / f"{number}.mp4"
-            times = films.write_segment(part, pictures[begin : begin + count], film)
+            times = montage.write_segment(part, pictures[begin : begin + count], film)
             begin += count
             segments += [(part, times)] if times else []
-        films.join(tmp_path / "out.mp4", film, segments, "synthetic")
+        montage.join(tmp_path / "out.mp4", film, segments, "synthetic")
     return tmp_path / "out.mp4"
 
 
@@ -82,6 +83,24 @@ def test_odd_sides_become_even_and_nothing_is_lost(tmp_path):
     (_, after), *_ = filming.pictures(copied(given, tmp_path))
     assert (before.shape, after.shape) == ((47, 65, 3), (48, 66, 3))
     assert np.abs(after[:47, :65].astype(int) - before).mean() < 2
+
+
+def test_pixels_that_are_not_square_stay_so(tmp_path):
+    given = filming.write(tmp_path / "in.mp4", [filming.plain(i) for i in range(3)])
+    with av.open(str(copied(given, tmp_path))) as container:
+        assert container.streams.video[0].sample_aspect_ratio == Fraction(4, 3)
+
+
+@pytest.mark.parametrize("turned", [90, 180, -90])
+def test_a_telephones_film_is_turned_upright_once(tmp_path, turned):
+    given = filming.write(tmp_path / "in.mp4", [filming.plain(i) for i in range(3)], turned=turned)
+    (_, raw), *_ = filming.pictures(given)
+    (_, out), *_ = filming.pictures(copied(given, tmp_path))
+    assert np.abs(np.rot90(raw, turned // 90).astype(int) - out).mean() < 3
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        frame = next(container.decode(video=0))
+        assert frame.rotation == 0
+        assert container.streams.video[0].sample_aspect_ratio == (Fraction(4, 3) if turned == 180 else Fraction(3, 4))
 
 
 @pytest.mark.parametrize("matrix", [1, 6, 9])
@@ -182,7 +201,7 @@ def test_nothing_is_left_of_a_segment_that_was_not_finished(tmp_path):
         raise KeyboardInterrupt
 
     with films.opened(given) as film, pytest.raises(KeyboardInterrupt):
-        films.write_segment(tmp_path / "0.mp4", interrupted(film.read()), film)
+        montage.write_segment(tmp_path / "0.mp4", interrupted(film.read()), film)
     assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
 
 
