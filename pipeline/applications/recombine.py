@@ -10,6 +10,7 @@ import numpy as np
 
 from pipeline import paths
 from pipeline.applications import marks
+from pipeline.applications.pasting import paste
 from pipeline.applications.portraits import STDIN, Portrait, Portraits, stacked
 from pipeline.applications.synthesizer import FaceSynthesizer
 from pipeline.datasets.contact_sheet import tiled
@@ -31,8 +32,14 @@ def opened(folder: Path = paths.MODEL) -> FaceSynthesizer:
     return model
 
 
-def recombine(subject: Sequence[Path], sample: Path, out: Path) -> dict[str, Any]:
+def recombine(subject: Sequence[Path], sample: Path, out: Path, whole: bool = False) -> dict[str, Any]:
     """Write one PNG: the person of one or several photographs as the sample shows another.
+
+    Args:
+        subject: photographs of one person.
+        sample: photograph that gives all else.
+        out: the PNG.
+        whole: the sample's whole photograph, with the made face in it, rather than the face alone.
 
     Returns:
         What stands in the file beside it.
@@ -46,7 +53,13 @@ def recombine(subject: Sequence[Path], sample: Path, out: Path) -> dict[str, Any
     portraits = Portraits(model.cut)
     x_s, x_a = (list(portraits.each(places)) for places in (subject, [sample]))
     image = model.synthesize(model.person(stacked(x_s)), model.attributes(stacked(x_a)))[0]
-    return delivered(out, image, model, subject=_names(x_s), sample=_names(x_a))
+    if not whole:
+        return delivered(out, image, model, subject=_names(x_s), sample=_names(x_a))
+    photograph, face = x_a[0].photograph, x_a[0].face
+    if face.points is None:
+        raise ValueError("a portrait's face should have its points in the photograph")
+    image = paste(photograph, face.points, face.image, image, model.cut.margin)
+    return delivered(out, image, model, marks.PASTED, subject=_names(x_s), sample=_names(x_a))
 
 
 def recombine_all(subjects: Path, samples: Path, out: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 NAMES = (
     "recombine",
+    "act",
     "frontalize",
     "morph",
     "edit",

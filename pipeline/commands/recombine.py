@@ -25,6 +25,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         required=True,
         help="of a grid also a folder, for all its faces; -: the picture",
     )
+    command.add_argument(
+        "--paste", action="store_true", help="of one --sample: its whole photograph, with the made face in it"
+    )
     add_json(command)
     command.epilog = (
         "Example: python -m pipeline recombine --subject a.jpg --sample b.jpg --out c.png. "
@@ -36,9 +39,12 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def run(arguments: argparse.Namespace) -> None:
     from pipeline.applications.recombine import recombine, recombine_all
+    from pipeline.errors import UserError
 
     if arguments.subject and arguments.sample:
-        made = recombine(arguments.subject, arguments.sample, arguments.out)
+        made = recombine(arguments.subject, arguments.sample, arguments.out, arguments.paste)
+    elif arguments.paste:
+        raise UserError("recombine: --paste takes one --subject, by one or several photographs, and one --sample")
     else:
         subjects = arguments.subjects or _one(arguments.subject)
         made = recombine_all(subjects, arguments.samples or arguments.sample, arguments.out)

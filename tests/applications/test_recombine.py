@@ -159,3 +159,27 @@ def test_help_has_an_example():
     command = [sys.executable, "-m", "pipeline", "recombine", "--help"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert "recombine --subject a.jpg --sample b.jpg --out c.png" in " ".join(done.stdout.split())
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+def test_the_face_can_be_pasted_into_the_samples_photograph(tmp_path, shared):
+    save_model(tmp_path)
+    x_s, x_a = sorted((shared / "faces" / "london").glob("*/neutral.jpg"))[:2]
+    sample = cv2.copyMakeBorder(cv2.imread(str(x_a)), 40, 300, 200, 500, cv2.BORDER_CONSTANT, value=(20, 90, 160))
+    cv2.imwrite(str(tmp_path / "scene.png"), sample)
+    both = ("--subject", x_s, "--sample", "scene.png")
+    done = recombine(tmp_path, *both, "--paste", "--out", "c.png", assets=shared / "models")
+    assert done.returncode == 0, done.stderr
+    pasted = cv2.imread(str(tmp_path / "c.png"))
+    assert pasted.shape == sample.shape
+    different = (pasted != sample).any(axis=2)
+    assert 0.02 < different.mean() < 0.5
+    rows, columns = np.nonzero(different)
+    height, width = cv2.imread(str(x_a)).shape[:2]
+    assert 40 <= rows.min() <= rows.max() < 40 + height
+    assert 200 <= columns.min() <= columns.max() < 200 + width
+    with Image.open(tmp_path / "c.png") as picture:
+        assert "compositeWithTrainedAlgorithmicMedia" in picture.text["XML:com.adobe.xmp"]
+    (tmp_path / "many").mkdir()
+    refused(recombine(tmp_path, "--subjects", "many", "--sample", x_a, "--paste", "--out", "d.png"), "--paste takes")

@@ -1,0 +1,148 @@
+"""Films written in segments, each a file of its own, and joined at the end: so what is finished survives the process.
+
+Segments have no B-frames, so the packets of a joined film lie in the order of its pictures and take their times from a
+list, whatever these are.
+"""
+
+import errno
+import heapq
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from pipeline.applications.acting.film import MATRICES, OPEN, Film, Picture
+from pipeline.errors import UserError
+
+log = logging.getLogger(__name__)
+
+CODEC = {"crf": "17", "preset": "veryfast"}
+
+
+def write_segment(file: Path, pictures: Iterable[Picture], film: Film) -> list[int]:
+    """Some pictures of a film, as a file of their own, under a temporary name until it is whole.
+
+    Returns:
+        Their times; the file does not hold them. Empty, and no file, where there are no pictures.
+    """
+    part, times = file.with_suffix(".part"), []
+    try:
+        with _writing(film), av.open(str(part), "w", format="mp4") as container:
+            stream: av.VideoStream | None = None
+            for number, picture in enumerate(pictures):
+                image = even(picture.image)
+                if stream is None:
+                    stream = container.add_stream("libx264", rate=film.rate, options=CODEC)
+                    _describe(stream.codec_context, image, film)
+                frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+                frame = frame.reformat(format="yuv420p", dst_colorspace=MATRICES[film.matrix], dst_color_range=1)
+                frame.pts, frame.time_base = number, 1 / film.rate
+                container.mux(stream.encode(frame))
+                times.append(picture.time)
+            if stream is not None:
+                container.mux(stream.encode(None))
+        if times:
+            part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
+    return times
+
+
+def join(out: Path, film: Film, segments: Sequence[tuple[Path, Sequence[int]]], comment: str) -> None:
+    """One film of all segments, with the times and the sound of the film that they were made of.
+
+    Args:
+        out: an MP4 to be written.
+        film: the one that was read; its file is opened again.
+        segments: files, and the times of their pictures.
+        comment: for the file's metadata.
+    """
+    # faststart: the index comes first, so that browsers begin before all is there.
+    flags = {"movflags": "+faststart", "movie_timescale": "90000"}
+    with (
+        _writing(film),
+        av.open(str(film.file), **OPEN) as sound,
+        av.open(str(segments[0][0])) as first,
+        av.open(str(out), "w", format="mp4", options=flags) as container,
+    ):
+        container.metadata["comment"] = comment
+        stream = container.add_stream_from_template(first.streams.video[0])
+        stream.time_base = film.time_base
+        tracks = {audio.index: container.add_stream_from_template(audio) for audio in sound.streams.audio}
+        pictures = _timed(segments, stream, film)
+        for packet in heapq.merge(pictures, _sound(sound, tracks, film), key=_seconds):
+            container.mux_one(packet)
+
+
+def even(image: np.ndarray) -> np.ndarray:
+    """With even sides, as H.264's usual form wants them: the last row or column is there twice."""
+    height, width = image.shape[:2]
+    if height % 2 or width % 2:
+        return np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    return image
+
+
+def _describe(context: "av.VideoCodecContext", image: np.ndarray, film: Film) -> None:
+    context.height, context.width = image.shape[:2]
+    context.pix_fmt = "yuv420p"
+    context.max_b_frames = 0
+    context.time_base = 1 / film.rate
+    context.sample_aspect_ratio = film.shape
+    context.colorspace, context.color_range = film.matrix, 1
+    context.color_primaries, context.color_trc = film.tags
+
+
+@contextmanager
+def _writing(film: Film) -> Iterator[None]:
+    """Errors of FFmpeg as such of the system, where the disk is full or forbidden, or else as a person's."""
+    try:
+        yield
+    except av.FFmpegError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES):
+            raise OSError(error.errno, error.strerror, error.filename) from None
+        raise UserError(
+            f"{film.file}: cannot be written as an MP4 ({error.strerror}): convert it first, with "
+            f"`ffmpeg -i {film.file.name} -c:v libx264 -c:a aac converted.mp4` for example"
+        ) from None
+
+
+def _timed(
+    segments: Sequence[tuple[Path, Sequence[int]]], stream: "av.VideoStream", film: Film
+) -> Iterator["av.Packet"]:
+    """The packets of the pictures, one after the other, each at its picture's time."""
+    offset = round(film.start / film.time_base)
+    usual = max(1, round(1 / (film.rate * film.time_base)))
+    for number, (file, times) in enumerate(segments):
+        following = segments[number + 1][1][0] if number + 1 < len(segments) else times[-1] + usual
+        ends = [*times[1:], following]
+        with av.open(str(file)) as segment:
+            packets = (packet for packet in segment.demux(video=0) if packet.size)
+            for packet, time, end in zip(packets, times, ends, strict=True):
+                packet.stream, packet.time_base = stream, film.time_base
+                packet.pts = packet.dts = time - offset
+                packet.duration = end - time
+                yield packet
+
+
+def _sound(container: "av.container.InputContainer", tracks: dict[int, Any], film: Film) -> Iterator["av.Packet"]:
+    if not tracks:
+        return
+    try:
+        for packet in container.demux(*container.streams.audio):
+            if packet.dts is None or packet.pts is None or packet.stream.time_base is None:
+                continue
+            offset = round(film.start / packet.stream.time_base)
+            packet.pts, packet.dts = packet.pts - offset, packet.dts - offset
+            packet.stream = tracks[packet.stream.index]
+            yield packet
+    except av.FFmpegError:
+        log.warning("note: %s: the sound is damaged and ends early", film.file)
+
+
+def _seconds(packet: "av.Packet") -> Fraction:
+    return (packet.dts or 0) * Fraction(packet.time_base or 1)
