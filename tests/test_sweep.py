@@ -3,11 +3,14 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from dvc.utils.hydra import apply_overrides
 from ruamel.yaml import YAML
@@ -27,7 +30,10 @@ stages:
     metrics: [results/evaluate/metrics.json: {cache: false}]
 """
 MEASURE = """
-import json, os
+import json, os, pathlib, time
+if "b: 600" in pathlib.Path("params.yaml").read_text():
+    pathlib.Path("started").write_text(str(os.getpid()))
+    time.sleep(600)
 os.makedirs("results/evaluate", exist_ok=True)
 seen = float("WANDB_RUN_ID" in os.environ or "WANDB_SWEEP_ID" in os.environ)
 values = {"identity/top1": {"value": 0.75, "low": 0.5, "high": 1.0}, "seen": seen}
@@ -129,6 +135,19 @@ def test_a_run_that_fails_says_so_to_the_sweep(project):
     done = sweep(project, "no.such=1")
     assert done.returncode not in (0, 2)
     assert "identity/top1" not in summary(project)[1].get("summary", {})
+
+
+@pytest.mark.slow
+def test_a_run_that_is_stopped_takes_its_stage_with_it(project):
+    command = [sys.executable, "-m", "tools.sweep", "a.b=600"]
+    started = project / "started"
+    with subprocess.Popen(command, cwd=project, env=environment(project), stdout=subprocess.DEVNULL) as process:
+        while not (started.exists() and started.read_text()):
+            assert process.poll() is None
+            time.sleep(0.1)
+        process.send_signal(signal.SIGTERM)  # as the agent does
+        assert process.wait(60) == 128 + signal.SIGTERM
+    assert not psutil.pid_exists(int(started.read_text()))
 
 
 @pytest.mark.parametrize("settings", [(), ("a.b",)])
