@@ -12,7 +12,7 @@ export NO_ALBUMENTATIONS_UPDATE := 1
 export WANDB_ERROR_REPORTING := false
 export DO_NOT_TRACK := 1
 
-.PHONY: help install repro smoke test soak lint bench ablations lock repository
+.PHONY: help install repro smoke test soak lint bench ablations summary stale lock repository
 
 help:
 	@echo 'make repro   train and evaluate with params.yaml; what is up to date is not done again'
@@ -22,6 +22,8 @@ help:
 	@echo 'make lint    ruff, mypy and the import contracts'
 	@echo 'make bench   the benchmarks, as a table and as JSON'
 	@echo 'make ablations   the runs of profiles/ablations.txt, as DVC experiments, and their table: hours'
+	@echo 'make summary     the metrics as Markdown (REV=main: and their difference to those committed there)'
+	@echo 'make stale   which stages are behind the code and the params'
 	@echo 'make lock    requirements.lock from pyproject.toml (UPGRADE=1: the newest versions)'
 	@echo 'Each makes $(VENV) first, where it is missing or older than the locks.'
 
@@ -66,6 +68,12 @@ bench: $(INSTALLED)
 
 ablations: repository $(INSTALLED)
 	@python -m tools.ablations
+
+summary: repository $(INSTALLED)
+	@python -m tools.summary $(if $(REV),--revision '$(REV)') $(if $(RESULTS),--results '$(RESULTS)')
+
+stale: repository $(INSTALLED)
+	@python -m tools.stale
 
 lock: $(INSTALLED)
 	@tools/lock $(if $(UPGRADE),--upgrade)

@@ -6,20 +6,30 @@ import inspect
 import logging
 import os
 import sys
+from typing import TYPE_CHECKING
 
 import pipeline
 from pipeline import commands, stages, stopping
 from pipeline.errors import UserError
 from pipeline.memory import keep_memory
-from pipeline.params import load_params
 from pipeline.settings import is_first
+
+if TYPE_CHECKING:
+    from pipeline.params import Params
+
+
+def load() -> "Params":
+    """The settings; reading the schema takes longer than all else of `--help`, so only those who want them do."""
+    from pipeline.params import load_params
+
+    return load_params()
 
 
 def run_stage(name: str) -> None:
     """Run one stage, handing it the sections of params.yaml that its signature names."""
     if name in stages.UNSHARED and not is_first():
         return
-    params = load_params()
+    params = load()
     # Rather now than after hours of training.
     if params.evaluate.inception == "on":
         importlib.import_module("pipeline.assets").locate("inception")
@@ -34,7 +44,7 @@ def train(arguments: argparse.Namespace) -> None:
         return run_stage("train")
     from pipeline.applications.dry_run import dry_run
 
-    print(dry_run(load_params()))
+    print(dry_run(load()))
     return None
 
 

@@ -1,4 +1,7 @@
-"""`make smoke` for real, with an empty home folder: it ends well, touches nothing, connects nowhere."""
+"""`make smoke` for real, with an empty home folder: it ends well, touches nothing, connects nowhere.
+
+Its clone serves as the example of what DVC does with a pipeline that has been run.
+"""
 
 import ipaddress
 import os
@@ -13,6 +16,8 @@ from typing import NamedTuple
 
 import pytest
 
+from tools.smoke import isolated
+
 ROOT = Path(__file__).parent.parent
 STRACE = ["strace", "-f", "--seccomp-bpf", "-qq", "-e", "trace=connect,sendto,sendmsg,sendmmsg"]
 
@@ -23,7 +28,7 @@ class Smoke(NamedTuple):
     before: dict[str, object]
     after: dict[str, object]
     addresses: set[str] | None  # None: strace does not work here
-    left_behind: list[str]
+    clone: Path
 
 
 def can_trace() -> bool:
@@ -63,6 +68,11 @@ def state() -> dict[str, object]:
     }
 
 
+def bare(home: Path, temporary: Path) -> dict[str, str]:
+    """Not our own environment, where a switch may be set that a user's does not have."""
+    return {"PATH": os.environ["PATH"], "HOME": str(home), "TMPDIR": str(temporary), "LANG": "C.UTF-8"}
+
+
 @pytest.fixture(scope="module")
 def smoke() -> Iterator[Smoke]:
     if not (ROOT / ".git").exists():
@@ -77,7 +87,7 @@ def smoke() -> Iterator[Smoke]:
         done = subprocess.run(
             [*tracing, "make", "smoke"],
             cwd=ROOT,
-            env={"PATH": os.environ["PATH"], "HOME": str(home), "TMPDIR": str(temporary), "LANG": "C.UTF-8"},
+            env=bare(home, temporary) | {"FACET_KEEP": "1"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -90,7 +100,7 @@ def smoke() -> Iterator[Smoke]:
             before=before,
             after=state(),
             addresses=addresses(trace) if tracing else None,
-            left_behind=[path.name for path in temporary.glob("facet-smoke-*")],
+            clone=next(temporary.glob("facet-smoke-*/facet"), temporary),
         )
 
 
@@ -116,8 +126,14 @@ def test_it_leaves_workspace_lock_cache_and_refs_as_they_were(smoke):
 
 
 @pytest.mark.slow
-def test_it_removes_its_clone(smoke):
-    assert smoke.left_behind == []
+def test_it_removes_its_clone(tmp_path):
+    """Whatever came of it: this setting is in no params."""
+    command = [sys.executable, str(ROOT / "tools/smoke.py"), "no.such.setting=1"]
+    env = bare(tmp_path, tmp_path)
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "the clone is removed" in done.stdout
+    assert list(tmp_path.glob("facet-smoke-*")) == []
 
 
 @pytest.mark.slow
@@ -132,8 +148,7 @@ def test_importing_all_of_the_package_connects_nowhere(traced, tmp_path):
     names = sorted(".".join(parts) for parts in modules if parts[-1] not in ("__init__", "__main__"))
     code = "import importlib, sys; [importlib.import_module(name) for name in sys.argv[1:]]"
     trace = tmp_path / "trace"
-    # Not our own environment, where a switch may be set that a user's does not have.
-    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    env = bare(tmp_path, tmp_path)
     command = [*STRACE, "-o", str(trace), sys.executable, "-c", code, *names]
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -147,3 +162,75 @@ def test_the_trace_would_show_a_connection_to_another_machine(traced, tmp_path):
     subprocess.run([*STRACE, "-o", str(trace), sys.executable, "-c", code], check=False, capture_output=True)
     assert addresses(trace) == {"192.0.2.1"}
     assert not is_this_machine("192.0.2.1")
+
+
+class Project:
+    """A clone of a repository, with a DVC and a W&B that share nothing with others."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.env = isolated(folder.parent / f"{folder.name}-own")
+
+    def run(self, *command: str) -> str:
+        """What a command says; it has to end well."""
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+        return done.stdout
+
+    def set_grid_subjects(self, rows: int) -> None:
+        file = self.folder / "params.yaml"
+        text, found = re.subn(r"grid_subjects: \d+", f"grid_subjects: {rows}", file.read_text())
+        assert found == 1
+        file.write_text(text)
+
+
+@pytest.fixture(scope="module")
+def project(smoke: Smoke) -> Project:
+    """The clone of the smoke run, its results committed."""
+    assert smoke.code == 0, smoke.output[-5000:]
+    project = Project(smoke.clone)
+    project.run("git", "add", "--all")
+    project.run("git", "commit", "--quiet", "--message=What the smoke run made")
+    return project
+
+
+@pytest.mark.slow
+def test_from_a_shared_folder_a_fresh_clone_has_everything_without_computing(project):
+    place = project.folder.parent
+    project.run("dvc", "remote", "add", "--local", "--default", "storage", str(place / "storage"))
+    assert " pushed" in project.run("dvc", "push")
+    fresh = Project(place / "fresh")
+    project.run("git", "clone", "--quiet", str(project.folder), str(fresh.folder))
+    assert not (fresh.folder / "models/train").exists()
+    fresh.run("dvc", "remote", "add", "--local", "--default", "storage", str(place / "storage"))
+    fresh.run("dvc", "pull")
+    assert (fresh.folder / "results/report/index.html").stat().st_size > 0
+    assert "Data and pipelines are up to date." in fresh.run("dvc", "repro")
+    assert fresh.run("git", "status", "--porcelain") == ""
+
+
+@pytest.mark.slow
+def test_a_setting_of_the_picture_trains_nothing(project):
+    project.set_grid_subjects(3)
+    assert stages_run(project.run("dvc", "repro", "synthesize")) == ["synthesize"]
+
+
+@pytest.mark.slow
+def test_a_setting_that_is_put_back_computes_nothing(project):
+    for rows in (3, 4):
+        project.set_grid_subjects(rows)
+        project.run("dvc", "repro", "synthesize")
+    project.set_grid_subjects(3)
+    assert stages_run(project.run("dvc", "repro", "synthesize")) == []
+
+
+def stages_run(said: str) -> list[str]:
+    return re.findall(r"^Running stage '(\w+)'", said, re.MULTILINE)

@@ -4,7 +4,8 @@
 
 The clone gets the workspace as it is (uncommitted, untracked and deleted files too), an identity and a DVC
 cache of its own: workspace, dvc.lock, cache and git refs stay untouched, and an empty home folder is enough.
-It is removed at the end; FACET_KEEP=1 keeps it. Exit code: the pipeline's; 1 if a declared output is missing.
+It is removed at the end. FACET_KEEP=1 keeps it; FACET_KEEP=DIR keeps its results, metrics and report, as that new
+folder. Exit code: the pipeline's; 1 if a declared output is missing.
 """
 
 import os
@@ -29,6 +30,11 @@ def main(settings: list[str]) -> int:
     start = time.monotonic()
     # Stopped from outside, the clone is removed and the stages are stopped all the same.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    keep = os.environ.get("FACET_KEEP", "")
+    results = Path(keep) if keep not in ("", "0", "1") else None
+    if results and os.path.lexists(results):
+        print(f"smoke: FACET_KEEP names {results}, which is there already: name a new folder", file=sys.stderr)
+        return 2
     place = Path(tempfile.mkdtemp(prefix="facet-smoke-"))
     clone = place / "facet"
     try:
@@ -36,17 +42,32 @@ def main(settings: list[str]) -> int:
         overrides = [*shlex.split((ROOT / "profiles/smoke").read_text()), *(f"-S{s}" for s in settings)]
         code = run(["dvc", "exp", "run", *overrides], clone, isolated(place))
         missing = [path for path in declared(clone / "dvc.yaml") if not written(clone / path)]
+        if results and code == 0:  # before the last stage, some of them are still the workspace's
+            publish(clone / "results", results)
     finally:
-        keep = os.environ.get("FACET_KEEP") == "1"
-        if not keep:
+        if keep != "1":
             shutil.rmtree(place, ignore_errors=True)
     for path in missing if code == 0 else ():
         print(f"smoke: dvc.yaml declares {path}, but no stage wrote it", file=sys.stderr)
     code = code or (1 if missing else 0)
     took = f"{time.monotonic() - start:.0f} s"
     print(f"smoke: {'every declared output is written' if code == 0 else f'exit code {code}'}; {took}")
-    print(f"smoke: kept {clone}" if keep else "smoke: the clone is removed (FACET_KEEP=1 keeps it)")
+    if results and code == 0:
+        print(f"smoke: metrics and {results / 'report/index.html'} are kept")
+    print(f"smoke: kept {clone}" if keep == "1" else "smoke: the clone is removed (FACET_KEEP=1 keeps it)")
     return code
+
+
+def publish(folder: Path, to: Path) -> None:
+    """Copy a folder; under its name it is there as a whole or not at all."""
+    to.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{to.name}-", dir=to.parent))
+    try:
+        shutil.copytree(folder, draft, dirs_exist_ok=True)
+        draft.chmod(folder.stat().st_mode & 0o777)  # mkdtemp's is nobody's but ours
+        draft.rename(to)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 def copy_workspace(clone: Path) -> None:
