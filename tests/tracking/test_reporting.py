@@ -17,6 +17,7 @@ from PIL import Image
 
 from pipeline import tracking
 from pipeline.params import Judge, Recogniser, Synthesize
+from pipeline.tracking import connection
 
 METRICS = {
     "identity/top1": {"value": torch.tensor(0.5), "low": 0.25, "high": 0.75, "n": 12},
@@ -109,7 +110,7 @@ def records(tracked):
 
 def test_importing_it_imports_neither_wandb_nor_lightning_nor_torch():
     code = "import sys, pipeline.tracking; print({'wandb', 'pytorch_lightning', 'torch'} & set(sys.modules))"
-    root = Path(tracking.__file__).parent.parent
+    root = Path(tracking.__file__).parent.parent.parent
     assert subprocess.check_output([sys.executable, "-c", code], cwd=root, text=True).strip() == "set()"
 
 
@@ -128,7 +129,7 @@ def test_the_config_holds_the_params_under_their_names_in_params_yaml(summary):
 
 
 def test_the_config_says_where_the_results_come_from(summary):
-    assert summary["config"]["dvc"] == {"data/faces": "abc.dir"}
+    assert summary["config"]["deps"] == {"data/faces": "abc.dir"}
     assert summary["config"]["environment"]["torch"] == torch.__version__
     assert summary["config"]["environment"]["git"] == "unversioned"
 
@@ -324,6 +325,7 @@ import os, signal, time
 from pathlib import Path
 import numpy as np
 from pipeline import tracking
+from pipeline.tracking import connection
 
 with tracking.run("train") as run:
     for status in Path("/proc").glob("[0-9]*/status"):
@@ -339,7 +341,7 @@ with tracking.run("train") as run:
 
 @pytest.mark.slow
 def test_a_wandb_that_dies_midway_is_one_line_and_the_stage_goes_on(monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(Path(tracking.__file__).parent.parent))
+    monkeypatch.setenv("PYTHONPATH", str(Path(tracking.__file__).parent.parent.parent))
     command = [sys.executable, "-c", WITH_A_WANDB_THAT_DIES]
     output = subprocess.run(command, capture_output=True, text=True, check=True).stderr
     assert json.loads(Path("m.json").read_text()) == {"a": 1.0}
@@ -371,12 +373,12 @@ def _accept(server: socket.socket, accepted: list[socket.socket]) -> None:
 def test_a_server_that_cannot_be_reached_costs_seconds_and_one_line(folder, monkeypatch, silent_server, answer, caplog):
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
     monkeypatch.setenv("WANDB_BASE_URL", silent_server if answer == "is silent" else "http://127.0.0.1:9")
-    monkeypatch.setattr(tracking, "CONNECT_SECONDS", 3)
+    monkeypatch.setattr(connection, "CONNECT_SECONDS", 3)
     start = time.monotonic()
     with tracking.run("evaluate") as run:
         run.metrics(Path("m.json"), {"a": 1})
     assert time.monotonic() - start < 10
-    lines = [record.getMessage() for record in caplog.records if record.name == "pipeline.tracking"]
+    lines = [record.getMessage() for record in caplog.records if record.name.startswith("pipeline.tracking")]
     assert len(lines) == 1
     assert lines[0].startswith("W&B is out of reach, so this run is kept offline: ")
     assert recorded(folder)["summary"]["a"] == 1
@@ -410,7 +412,7 @@ def test_a_server_that_falls_silent_holds_up_the_end_of_a_run_for_seconds(monkey
     threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
     monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{server.server_port}")
-    monkeypatch.setattr(tracking, "FINISH_SECONDS", 3)
+    monkeypatch.setattr(connection, "FINISH_SECONDS", 3)
     with tracking.run("train") as run:
         run.log({"a": 1}, images=1)
         start = time.monotonic()
