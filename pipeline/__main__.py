@@ -97,6 +97,13 @@ def fetch(arguments: argparse.Namespace) -> None:
         print(path)
 
 
+def dashboard(arguments: argparse.Namespace) -> None:
+    from pipeline.applications.dashboard import dashboard
+
+    for address in dashboard():
+        print(address)
+
+
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m pipeline", description=pipeline.__doc__)
     commands = top.add_subparsers(metavar="COMMAND", required=True)
@@ -187,6 +194,10 @@ def parser() -> argparse.ArgumentParser:
         "Millions of loose files are no DVC dep; this file is."
     )
     command.set_defaults(run=manifest)
+
+    command = commands.add_parser("dashboard", help="save a workspace and a comparison of all runs in W&B")
+    command.epilog = "It needs a key (`wandb login`) and saves into WANDB_PROJECT (facet); what was saved before stays."
+    command.set_defaults(run=dashboard)
 
     command = commands.add_parser("fetch", help="download published weights: yunet, reidentification, head_pose, …")
     command.add_argument("name", help="yunet, reidentification, head_pose or inception")
