@@ -33,6 +33,7 @@ def opened(stage: str, sections: Iterable[BaseModel], folder: Path | None, deps:
         deps: of the stage, with DVC's md5.
     """
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # read when wandb starts its service
+    os.environ.pop("WANDB_DEBUG", None)  # with it, the log that the service keeps in the run's folder holds the key
     import wandb
 
     mode = _mode()
@@ -84,8 +85,8 @@ def closed(run: "wandb.Run", exit_code: int) -> None:
     try:
         run.finish(exit_code=exit_code)
     except TimeoutError:
-        folder = Path(run.dir).parent
-        log.warning("W&B did not take this run in %g s: `wandb sync %s` does the rest", FINISH_SECONDS, folder)
+        rest = f"wandb sync --include-online {Path(run.dir).parent}"
+        log.warning("W&B did not take this run in %g s: `%s` does the rest", FINISH_SECONDS, rest)
 
 
 def project() -> str:

@@ -1,13 +1,8 @@
-"""What a stage reports arrives in W&B and in the files that DVC reads, and nothing of W&B stops a stage."""
+"""What a stage reports arrives in W&B and in the files that DVC reads."""
 
 import json
-import os
-import socket
 import subprocess
 import sys
-import threading
-import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +12,8 @@ from PIL import Image
 
 from pipeline import tracking
 from pipeline.params import Judge, Recogniser, Synthesize
-from pipeline.tracking import connection
+from tests.tracking import runs
+from tests.tracking.runs import recorded
 
 METRICS = {
     "identity/top1": {"value": torch.tensor(0.5), "low": 0.25, "high": 0.75, "n": 12},
@@ -38,45 +34,12 @@ RECOGNISER = {
 }
 
 
-def isolate(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty project, and a W&B that knows of no key, whatever this machine has."""
-    import wandb
-
-    for name in [name for name in os.environ if name.startswith(("WANDB_", "DVC_"))]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("NETRC", str(folder / "no-netrc"))
-    monkeypatch.setenv("WANDB_CONFIG_DIR", str(folder / "wandb-config"))
-    monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
-    monkeypatch.chdir(folder)
-    wandb.teardown()  # it reads the environment once a process
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    isolate(tmp_path, monkeypatch)
-    yield tmp_path
-    import wandb
-
-    wandb.teardown()
-
-
-def inspect(folder: Path, *options: str) -> bytes:
-    """What W&B reads of the one run below a folder."""
-    (run,) = (folder / "wandb").glob("offline-run-*")
-    command = [sys.executable, "-m", "wandb", "leet", "inspect", *options, "--json", str(run)]
-    return subprocess.run(command, capture_output=True, check=True).stdout
-
-
-def recorded(folder: Path) -> dict:
-    return json.loads(inspect(folder, "--summary"))
-
-
 @pytest.fixture(scope="module")
 def tracked(tmp_path_factory):
     """A folder in which one stage reported all that a stage can report."""
     folder = tmp_path_factory.mktemp("tracked")
     with pytest.MonkeyPatch.context() as monkeypatch:
-        isolate(folder, monkeypatch)
+        runs.isolate(folder, monkeypatch)
         monkeypatch.setenv("DVC_EXP_NAME", "sunny-fox")
         Path("dvc.yaml").write_text("stages: {judge: {deps: [data/faces]}}")
         Path("dvc.lock").write_text("stages: {prepare: {outs: [{path: data/faces, md5: abc.dir}]}}")
@@ -105,7 +68,7 @@ def summary(tracked):
 
 @pytest.fixture(scope="module")
 def records(tracked):
-    return [json.loads(line) for line in inspect(tracked).splitlines()]
+    return runs.records(*runs.kept(tracked))
 
 
 def test_importing_it_imports_neither_wandb_nor_lightning_nor_torch():
@@ -225,54 +188,6 @@ def test_images_are_the_axis_and_no_value():
         tracking.Run(None).log({"images": 1}, images=1)
 
 
-def test_a_body_that_raises_closes_the_run_as_failed(folder):
-    with pytest.raises(RuntimeError, match="out of memory"), tracking.run("train"):
-        raise RuntimeError("out of memory")
-    seen = recorded(folder)
-    assert (seen["state"], seen["exit_code"]) == ("failed", 1)
-
-
-@pytest.mark.slow
-def test_an_interrupted_body_closes_the_run_too(folder):
-    with pytest.raises(KeyboardInterrupt), tracking.run("train"):
-        raise KeyboardInterrupt
-    assert recorded(folder)["exit_code"] == 1
-
-
-@pytest.mark.slow
-def test_a_stage_that_goes_on_continues_its_run_and_a_forced_one_begins_its_own(folder, monkeypatch):
-    monkeypatch.setenv("DVC_EXP_NAME", "sunny-fox")
-    for work in ("f1", "f2", "f1 forced"):
-        Path(work).mkdir()
-    with pytest.raises(KeyboardInterrupt), tracking.run("train", folder=Path("f1")) as run:  # noqa: PT012
-        run.log({"a": 1}, images=10)
-        run.log({"a": 2}, images=20)
-        raise KeyboardInterrupt
-    monkeypatch.setenv("DVC_EXP_NAME", "renamed-meanwhile")
-    with tracking.run("train", folder=Path("f1")) as run:
-        run.log({"a": 1}, images=10, again=True)
-        run.log({"a": 3}, images=20)
-        run.curve(Path("c.csv"))
-    for other in ("f2", "f1 forced"):
-        with tracking.run("train", folder=Path(other)):
-            pass
-    assert Path("c.csv").read_text() == "images,a\n10,1\n20,3\n"
-    runs = [identity_and_points(run) for run in sorted(Path("wandb").glob("offline-run-*"), key=os.path.getctime)]
-    ids = [run_id for run_id, _ in runs]
-    assert ids[0] == ids[1]
-    assert len({*ids}) == 3
-    assert [points for _, points in runs] == [[(10, 1), (20, 2)], [(20, 3)], [], []]
-
-
-def identity_and_points(run):
-    command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(run)]
-    lines = subprocess.run(command, capture_output=True, check=True).stdout.splitlines()
-    records = [json.loads(line) for line in lines]
-    items = [record["history"]["item"] for record in records if record["type"] == "history"]
-    (run_id,) = {record["run"]["run_id"] for record in records if record["type"] == "run"}
-    return run_id, [(item["images"], item["a"]) for item in items]
-
-
 @pytest.mark.parametrize("variable", ["RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID"])
 def test_processes_after_the_first_write_and_log_nothing(folder, monkeypatch, variable):
     monkeypatch.setenv(variable, "1")
@@ -291,132 +206,3 @@ def test_the_first_of_several_processes_reports(folder, monkeypatch):
     with tracking.run("train") as run:
         run.metrics(Path("m.json"), {"a": 1})
     assert recorded(folder)["summary"]["a"] == 1
-
-
-def test_the_environment_names_project_and_folder(folder, monkeypatch):
-    monkeypatch.setenv("WANDB_PROJECT", "faces")
-    monkeypatch.setenv("WANDB_DIR", str(folder / "elsewhere"))
-    (folder / "elsewhere").mkdir()
-    with tracking.run("train"):
-        pass
-    assert recorded(folder / "elsewhere")["project"] == "faces"
-
-
-def test_wandb_mode_disabled_leaves_dvc_s_files_alone(folder, monkeypatch):
-    monkeypatch.setenv("WANDB_MODE", "disabled")
-    with tracking.run("train") as run:
-        run.log({"a": 1}, images=1)
-        run.metrics(Path("m.json"), {"a": 1})
-    assert [path.name for path in folder.iterdir()] == ["m.json"]
-
-
-@pytest.mark.slow
-def test_an_experiment_in_a_temporary_copy_keeps_its_run_in_the_project(folder, monkeypatch):
-    copy = folder / ".dvc" / "tmp" / "exps" / "tmp1234"
-    copy.mkdir(parents=True)
-    monkeypatch.chdir(copy)
-    with tracking.run("train"):
-        pass
-    assert recorded(folder)["state"] == "finished"
-
-
-WITH_A_WANDB_THAT_DIES = """
-import os, signal, time
-from pathlib import Path
-import numpy as np
-from pipeline import tracking
-from pipeline.tracking import connection
-
-with tracking.run("train") as run:
-    for status in Path("/proc").glob("[0-9]*/status"):
-        lines = status.read_text().splitlines()
-        if "Name:\twandb-core" in lines and f"PPid:\t{os.getpid()}" in lines:
-            os.kill(int(status.parent.name), signal.SIGKILL)
-    time.sleep(0.5)
-    run.log({"a": 1}, images=1)
-    run.picture("p", np.zeros((2, 2, 3), np.uint8))
-    run.metrics(Path("m.json"), {"a": 1})
-"""
-
-
-@pytest.mark.slow
-def test_a_wandb_that_dies_midway_is_one_line_and_the_stage_goes_on(monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(Path(tracking.__file__).parent.parent.parent))
-    command = [sys.executable, "-c", WITH_A_WANDB_THAT_DIES]
-    output = subprocess.run(command, capture_output=True, text=True, check=True).stderr
-    assert json.loads(Path("m.json").read_text()) == {"a": 1.0}
-    assert output.count("W&B misses some of this run, which goes on: Connection lost") == 1
-    assert output.count("W&B") == 1
-
-
-@pytest.fixture
-def silent_server():
-    """Accepts connections on this machine and never answers."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        accepted = []
-        threading.Thread(target=lambda: _accept(server, accepted), daemon=True).start()
-        yield f"http://127.0.0.1:{server.getsockname()[1]}"
-    for connection in accepted:
-        connection.close()
-
-
-def _accept(server: socket.socket, accepted: list[socket.socket]) -> None:
-    while True:
-        try:
-            accepted.append(server.accept()[0])
-        except OSError:  # closed: the test is over
-            return
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("answer", ["refuses", "is silent"])
-def test_a_server_that_cannot_be_reached_costs_seconds_and_one_line(folder, monkeypatch, silent_server, answer, caplog):
-    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
-    monkeypatch.setenv("WANDB_BASE_URL", silent_server if answer == "is silent" else "http://127.0.0.1:9")
-    monkeypatch.setattr(connection, "CONNECT_SECONDS", 3)
-    start = time.monotonic()
-    with tracking.run("evaluate") as run:
-        run.metrics(Path("m.json"), {"a": 1})
-    assert time.monotonic() - start < 10
-    lines = [record.getMessage() for record in caplog.records if record.name.startswith("pipeline.tracking")]
-    assert len(lines) == 1
-    assert lines[0].startswith("W&B is out of reach, so this run is kept offline: ")
-    assert recorded(folder)["summary"]["a"] == 1
-
-
-class FallsSilent(BaseHTTPRequestHandler):
-    """Lets a run begin, then takes what it is sent and answers nothing."""
-
-    def do_POST(self):
-        asked = self.rfile.read(int(self.headers["Content-Length"]))
-        if b"UpsertBucket" not in asked:
-            time.sleep(60)
-            return
-        project = {"id": "1", "name": "facet", "entity": {"id": "1", "name": "me"}}
-        run = {"id": "1", "name": "abc", "displayName": "n", "config": "{}", "project": project}
-        answer = json.dumps({"data": {"upsertBucket": {"bucket": run, "inserted": True}}}).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def log_message(self, *args):
-        pass
-
-
-@pytest.mark.slow
-def test_a_server_that_falls_silent_holds_up_the_end_of_a_run_for_seconds(monkeypatch):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), FallsSilent)
-    server.daemon_threads = True
-    server.block_on_close = False
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
-    monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{server.server_port}")
-    monkeypatch.setattr(connection, "FINISH_SECONDS", 3)
-    with tracking.run("train") as run:
-        run.log({"a": 1}, images=1)
-        start = time.monotonic()
-    assert 2.5 < time.monotonic() - start < 10
-    assert list(Path("wandb").glob("run-*/run-*.wandb"))  # all of it is kept for `wandb sync`
-    server.shutdown()
-    server.server_close()
