@@ -1,7 +1,9 @@
 """A saved workspace and a report on the server, from panels that are plain data."""
 
 import importlib.util
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from typing import Any
 
 import requests
@@ -10,6 +12,7 @@ from pipeline.errors import UserError
 from pipeline.tracking.connection import CONNECT_SECONDS, failures, first_line, has_key, project
 from pipeline.tracking.panels import Bars, Comparer, Drawn, Lines, Panel, Parallel, Pictures, Rows, Section
 
+SAVE_SECONDS = 30  # how long both may take
 WIDE, TALL = 24, 12  # of the 24 columns that a page has; rows
 
 
@@ -38,13 +41,37 @@ def publish(title: str, says: str, workspace: Sequence[Section], comparison: Seq
     if importlib.util.find_spec("wandb_workspaces") is None:
         raise UserError("dashboard: wandb-workspaces is not installed: python -m pip install wandb-workspaces")
     server = wandb.setup().settings.base_url
-    try:
-        requests.get(server, timeout=CONNECT_SECONDS)  # W&B's own client would try for minutes
+
+    def save() -> list[str]:
         entity = wandb.Api(timeout=CONNECT_SECONDS).default_entity
         pages = [as_workspace(title, entity, workspace), as_report(title, says, entity, comparison)]
         return [page.save().url for page in pages]
+
+    try:
+        requests.get(server, timeout=CONNECT_SECONDS)
+        return _within(SAVE_SECONDS, save)
+    except TimeoutError:
+        raise UserError(f"dashboard: {server} did not save it: no answer in {SAVE_SECONDS} s") from None
     except (*failures(), ValueError) as error:
         raise UserError(f"dashboard: {server} did not save it: {first_line(error)}") from None
+
+
+def _within(seconds: float, do: Callable[[], list[str]]) -> list[str]:
+    """What it gives, in time: a server that fails is asked again for minutes, and W&B offers no limit.
+
+    Raises:
+        TimeoutError: it took longer.
+    """
+    outcome: Future[list[str]] = Future()
+
+    def work() -> None:
+        try:
+            outcome.set_result(do())
+        except Exception as error:
+            outcome.set_exception(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    return outcome.result(seconds)
 
 
 def as_workspace(title: str, entity: str, sections: Sequence[Section]) -> Any:

@@ -86,7 +86,13 @@ class Answer(BaseHTTPRequestHandler):
         }  # fmt: skip
         artifact = {"id": "QQ==", "state": "PENDING", "artifactSequence": {"id": "1", "latestArtifact": None}}
         viewer = {"id": "1", "entity": "me", "username": "me", "flags": "{}", "teams": {"edges": []}, "name": "me"}
+        listed = {
+            "id": "1", "name": "faces", "entityName": "me", "createdAt": "2020-01-01T00:00:00", "isBenchmark": False,
+            "user": None,
+        }  # fmt: skip
+        models = {"pageInfo": {"endCursor": None, "hasNextPage": False}, "edges": [{"node": listed}]}
         return {
+            "GetProjects": {"models": models},
             "UpsertBucket": {"upsertBucket": {"bucket": run | {"project": project}, "inserted": True}},
             "CreateRunFiles": {"createRunFiles": {"runID": "1", "uploadHeaders": [], "files": names}},
             "CreateArtifact": {"createArtifact": {"artifact": artifact}},
