@@ -42,6 +42,7 @@ from tools.bench_training import (
     processes,
     some_heads,
     steps_of,
+    tracking,
     trainer,
 )
 
@@ -213,6 +214,7 @@ BENCHMARKS = {
         loading,
         processes,
         outside,
+        tracking,
         distance,
         neighbours,
     )
