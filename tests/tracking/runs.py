@@ -29,10 +29,14 @@ def kept(folder: Path) -> list[Path]:
     return sorted(found, key=lambda run: run.name.partition("run-")[2])
 
 
-def recorded(folder: Path) -> dict[str, Any]:
-    """Config, summary and state of a project's only run."""
-    (run,) = kept(folder)
+def summed_up(run: Path) -> dict[str, Any]:
+    """Config, summary and state of a run."""
     return json.loads(_inspect(run, "--summary"))
+
+
+def recorded(folder: Path) -> dict[str, Any]:
+    """The same of a project's only run."""
+    return summed_up(*kept(folder))
 
 
 def records(run: Path) -> list[dict[str, Any]]:
