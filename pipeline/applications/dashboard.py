@@ -57,8 +57,8 @@ WORKSPACE = (
             Pictures("faces as they were cut", ("prepare/accepted",)),
             Pictures("what is not used, by reason", ("prepare/rejected",)),
             Bars("images by split", tuple(f"prepare/images/{split}" for split in ("train", "judge", "val", "test"))),
-            Rows("prepare/rejects"),
-            Rows("prepare/splits"),
+            Rows("prepare/rejects/rows"),
+            Rows("prepare/splits/rows"),
         ),
     ),
     Section(

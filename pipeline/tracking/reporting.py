@@ -117,7 +117,7 @@ class Run:
         write(path, "\n".join(lines))
 
     def table(self, path: Path, columns: Sequence[str], rows: Sequence[Sequence[Any]], lines: str = "") -> None:
-        """A table as plot data for DVC, and under STAGE/NAME for the dashboard.
+        """A table as plot data for DVC, and under STAGE/NAME/rows, for NAME may be a metric, for the dashboard.
 
         Args:
             path: the file.
@@ -133,7 +133,8 @@ class Run:
             import wandb
 
             name = f"{path.parent.parent.name}/{path.stem}"
-            wandb_run.log({name: wandb.Table(list(columns), [list(row) for row in rows]), "images": self._images})
+            table = wandb.Table(list(columns), [list(row) for row in rows])
+            wandb_run.log({f"{name}/rows": table, "images": self._images})
             if lines:
                 x, *ys = (list(column) for column in zip(*rows, strict=True))
                 drawn = wandb.plot.line_series([x] * len(ys), ys, list(columns[1:]), lines, columns[0])

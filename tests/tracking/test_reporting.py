@@ -127,7 +127,7 @@ def test_systems_are_a_file_and_a_table_with_a_row_each(tracked, summary):
 
 def test_a_table_can_be_drawn_as_lines_in_the_dashboard(tracked, summary):
     assert (tracked / "results/judge/plots/roc.csv").read_text() == "rate,made,real\n-1,0.5,0.6\n0,1,1\n"
-    assert summary["summary"]["judge/roc"]["nrows"] == 2
+    assert summary["summary"]["judge/roc/rows"]["nrows"] == 2
     (table,) = (tracked / "wandb").glob("offline-run-*/files/media/table/judge/roc/lines*.table.json")
     drawn = json.loads(table.read_text())
     points = {
