@@ -42,8 +42,10 @@ def publish(title: str, says: str, workspace: Sequence[Section], comparison: Seq
         raise UserError("dashboard: wandb-workspaces is not installed: python -m pip install wandb-workspaces")
     server = wandb.setup().settings.base_url
 
+    wrong: tuple[type[Exception], ...] = (*failures(), ValueError)
+
     def save() -> list[str]:
-        entity = wandb.Api(timeout=CONNECT_SECONDS).default_entity
+        entity = wandb.Api(timeout=CONNECT_SECONDS).default_entity or ""
         pages = [as_workspace(title, entity, workspace), as_report(title, says, entity, comparison)]
         return [page.save().url for page in pages]
 
@@ -52,7 +54,7 @@ def publish(title: str, says: str, workspace: Sequence[Section], comparison: Seq
         return _within(SAVE_SECONDS, save)
     except TimeoutError:
         raise UserError(f"dashboard: {server} did not save it: no answer in {SAVE_SECONDS} s") from None
-    except (*failures(), ValueError) as error:
+    except wrong as error:
         raise UserError(f"dashboard: {server} did not save it: {first_line(error)}") from None
 
 

@@ -36,11 +36,14 @@ def made(run: "wandb.Run", path: str, md5: str, metadata: Mapping[str, Any]) -> 
 def _artifact(path: str, md5: str, metadata: Mapping[str, Any]) -> "wandb.Artifact":
     import wandb
     from wandb.sdk.artifacts.artifact_manifest_entry import ArtifactManifestEntry
+    from wandb.sdk.lib.paths import LogicalPath
 
     kind = TYPES.get(Path(path).parts[0], "result")
     artifact = wandb.Artifact(artifact_name(path), type=kind, metadata={"path": path, "dvc_md5": md5, **metadata})
     where = (project_root() / path).as_uri()
-    artifact.manifest.add_entry(ArtifactManifestEntry(path=path, digest=md5, ref=where, size=_size(Path(path))))
+    artifact.manifest.add_entry(
+        ArtifactManifestEntry(path=LogicalPath(path), digest=md5, ref=where, size=_size(Path(path)))
+    )
     artifact.finalize()
     return artifact
 

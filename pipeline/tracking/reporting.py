@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -191,7 +192,7 @@ class Run:
     def used(self, deps: Mapping[str, str]) -> None:
         """What other stages made and this one was given: path -> DVC's md5."""
         for path, md5 in deps.items():
-            self._send(lambda wandb_run, path=path, md5=md5: lineage.used(wandb_run, path, md5))
+            self._send(partial(lineage.used, path=path, md5=md5))
 
     def made(self, outs: Sequence[str]) -> None:
         """What the stage made: artifacts, and their md5s in the config."""
