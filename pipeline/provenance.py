@@ -5,6 +5,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,7 @@ PACKAGES = (
     "albumentations",
     "openvino",
 )
+HASHED_FILES, HASHED_BYTES = 20_000, 2**30  # of a dep, at most: two or three seconds
 
 
 def environment() -> dict[str, str]:
@@ -53,15 +55,27 @@ def revision() -> str:
 
 
 def lineage(stage: str) -> dict[str, str]:
-    """Path -> DVC's md5, for every dep of the stage.
+    """Path -> DVC's md5, for every dep of the stage that is there.
 
-    While a stage runs, its own entry in dvc.lock is still that of its previous run. So what earlier stages made is
-    taken from their outs, which DVC keeps current, and the rest, which is code and photographs, is hashed here.
+    Hashed here, for dvc.lock may be older than what a stage finds: its own entry is still that of its previous run, and
+    without DVC so are the others'. What takes long to hash has the md5 that dvc.lock gives it as an out, or none.
     """
-    pipeline, lock = (_yaml(Path(name)).get("stages", {}) for name in ("dvc.yaml", "dvc.lock"))
-    made = {out["path"]: out.get("md5", "") for name in lock if name != stage for out in lock[name].get("outs", [])}
-    deps = pipeline.get(stage, {}).get("deps", [])
-    return {dep: made.get(dep) or md5(Path(dep)) for dep in deps if dep in made or Path(dep).exists()}
+    lock = _yaml(Path("dvc.lock")).get("stages", {})
+    locked = {out["path"]: out.get("md5", "") for name in lock if name != stage for out in lock[name].get("outs", [])}
+    found = {dep: _hashed(Path(dep)) or locked.get(dep) for dep in _deps(stage)}
+    return {dep: hashed for dep, hashed in found.items() if hashed}
+
+
+def outs(stage: str) -> list[str]:
+    """The paths that dvc.yaml says the stage makes."""
+    said = _stages().get(stage, {})
+    listed = [out for kind in ("outs", "metrics", "plots") for out in said.get(kind, [])]
+    return [next(iter(out)) if isinstance(out, dict) else out for out in listed]
+
+
+def made() -> set[str]:
+    """What all stages make."""
+    return {out for stage in _stages() for out in outs(stage)}
 
 
 def recorded(stage: str) -> dict[str, str]:
@@ -78,6 +92,34 @@ def md5(path: Path) -> str:
     files = {file.relative_to(path).as_posix(): file for file in path.rglob("*") if file.is_file() and _tracked(file)}
     listing = [{"md5": md5(file), "relpath": name} for name, file in sorted(files.items())]
     return hashlib.md5(json.dumps(listing, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + ".dir"
+
+
+def _hashed(path: Path) -> str | None:
+    """Its md5; None where there is nothing, it cannot be read, or it takes seconds."""
+    size = 0
+    try:
+        for count, file in enumerate(path.rglob("*") if path.is_dir() else [path]):
+            size += file.lstat().st_size
+            if count > HASHED_FILES or size > HASHED_BYTES:
+                return None
+        return md5(path)
+    except OSError:
+        return None
+
+
+def _stages() -> dict[str, Any]:
+    return _yaml(Path("dvc.yaml")).get("stages", {})
+
+
+def _deps(stage: str) -> list[str]:
+    """As DVC understands them: ${data.photos} is what params.yaml has there."""
+    params = _yaml(Path("params.yaml"))
+
+    def value(match: re.Match[str]) -> str:
+        section, _, name = match[1].partition(".")
+        return str(params.get(section, {}).get(name, match[0]))
+
+    return [re.sub(r"\$\{(\w+\.\w+)\}", value, dep) for dep in _stages().get(stage, {}).get("deps", [])]
 
 
 def _tracked(file: Path) -> bool:

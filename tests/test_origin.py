@@ -36,13 +36,13 @@ def test_the_fingerprint_follows_params_and_the_names_and_bytes_of_inputs(folder
 def test_the_code_that_matters_is_what_dvc_yaml_names_for_the_stage():
     code = Origin.of("train", [], []).code
     assert {"pipeline/losses.py", "pipeline/stages/train.py", "pipeline/training/resume.py"} <= code.keys()
-    assert not {"pipeline/stages/judge.py", "pipeline/tracking.py", "pipeline/training"} & code.keys()
+    assert not {"pipeline/stages/judge.py", "pipeline/tracking/reporting.py", "pipeline/training"} & code.keys()
     assert all((ROOT / path).is_file() and not path.endswith(".pyc") for path in code)
 
 
 def test_without_dvc_yaml_all_code_matters():
     """Of a stage that it does not name: as where the package is used without it."""
-    assert {"pipeline/tracking.py", "pipeline/stages/judge.py"} <= Origin.of("unheard of", [], []).code.keys()
+    assert {"pipeline/tracking/reporting.py", "pipeline/stages/judge.py"} <= Origin.of("unheard of", [], []).code.keys()
 
 
 def test_a_difference_names_params_with_both_values_and_files():

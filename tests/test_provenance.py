@@ -1,5 +1,6 @@
 """Where results come from is found with git and DVC, and without them."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -91,6 +92,43 @@ def test_hashes_of_code_are_those_that_dvc_writes_into_its_lock():
         subprocess.run(command, check=True, env=env)
     (stage,) = YAML(typ="safe").load(Path("dvc.lock").read_text())["stages"].values()
     assert provenance.lineage("copy") == {dep["path"]: dep["md5"] for dep in stage["deps"]}
+
+
+def test_lineage_is_of_what_is_there_and_not_of_what_dvc_saw_last():
+    Path("dvc.yaml").write_text("stages:\n  prepare: {outs: [faces]}\n  train: {deps: [faces]}\n")
+    Path("dvc.lock").write_text("stages:\n  prepare: {outs: [{path: faces, md5: old}]}\n")
+    Path("faces").write_text("new")
+    assert provenance.lineage("train") == {"faces": hashlib.md5(b"new").hexdigest()}
+
+
+@pytest.mark.parametrize("limit", ["HASHED_BYTES", "HASHED_FILES"])
+def test_what_takes_long_to_hash_has_the_md5_that_dvc_locked_or_none(monkeypatch, limit):
+    monkeypatch.setattr(provenance, limit, 2)
+    Path("dvc.yaml").write_text("stages:\n  train: {deps: [faces, photos]}\n")
+    Path("dvc.lock").write_text("stages:\n  prepare: {outs: [{path: faces, md5: aaa.dir}]}\n")
+    for name in ("faces", "photos"):
+        Path(name).mkdir()
+        for number in range(4):
+            (Path(name) / str(number)).write_text("1")
+    assert provenance.lineage("train") == {"faces": "aaa.dir"}
+
+
+def test_lineage_follows_a_dep_that_params_yaml_names():
+    Path("dvc.yaml").write_text("stages:\n  prepare: {deps: ['${data.photos}', '${data.unheard_of}']}\n")
+    Path("params.yaml").write_text("data: {photos: mine}\n")
+    Path("mine").mkdir()
+    assert provenance.lineage("prepare") == {"mine": "d751713988987e9331980363e24189ce.dir"}
+
+
+def test_what_cannot_be_read_is_left_out_of_the_lineage():
+    Path("dvc.yaml").write_text(f"stages:\n  prepare: {{deps: [{'too-long' * 40}]}}\n")
+    assert provenance.lineage("prepare") == {}
+
+
+def test_outs_are_what_dvc_yaml_says_however_it_says_it():
+    Path("dvc.yaml").write_text("stages:\n  a: {outs: [x, y: {cache: false}]}\n  b: {outs: [z]}\n  c: {}\n")
+    assert [provenance.outs(stage) for stage in ("a", "c", "unheard of")] == [["x", "y"], [], []]
+    assert provenance.made() == {"x", "y", "z"}
 
 
 def test_lineage_before_the_first_run_is_empty():

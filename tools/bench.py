@@ -42,6 +42,7 @@ from tools.bench_training import (
     processes,
     some_heads,
     steps_of,
+    tracking,
     trainer,
 )
 
@@ -232,6 +233,7 @@ BENCHMARKS = {
         loading,
         processes,
         outside,
+        tracking,
         distance,
         neighbours,
         onnx_of_one,

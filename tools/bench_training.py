@@ -3,6 +3,7 @@
 `python -m tools.bench_training FACES FILE` is what `processes` runs: a fit, whose seconds a step go into FILE.
 """
 
+import contextlib
 import itertools
 import json
 import os
@@ -18,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from ruamel.yaml import YAML
 from torch.nn.functional import conv2d
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -35,6 +37,7 @@ from pipeline.training.trainer import Fit, channels_last
 
 ROOT = Path(__file__).resolve().parent.parent
 PEOPLE, PICTURES = 16, 8
+STEP_SECONDS = 0.25  # of `train` with the committed params, where it is fastest
 STEPS, SKIPPED = 38, 8  # of a measured run; the first ones warm caches and allocators
 ROUNDS = 3
 
@@ -246,6 +249,39 @@ def _timed(do: Callable[[], object]) -> float:
     began = time.perf_counter()
     do()
     return time.perf_counter() - began
+
+
+def tracking() -> Row:
+    """Seconds that `train` computes for tracking, and takes in all where a step is as fast as in docs/benchmarks.md.
+
+    In a project with as many bytes to hash, as many points, looks and pictures as the committed params make; a run
+    that is kept offline, with the import of wandb. Of the processor, as others that use it do not stretch those.
+    """
+    from pipeline import tracking
+
+    p = load_params(ROOT / "params.yaml")
+    lock = YAML(typ="safe").load((ROOT / "dvc.lock").read_text())["stages"]["train"]
+    sizes = {entry["path"]: entry["size"] for entry in (*lock["deps"], *lock["outs"])}
+    curves = [file.read_text().splitlines() for file in sorted((ROOT / "results/train/plots").glob("*.csv"))]
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        (Path(folder) / "dvc.yaml").write_text(
+            "stages: {prepare: {outs: [data/faces]}, train: {deps: [data/faces], outs: [models/train]}}"
+        )
+        for path in map(Path, ("data/faces", "models/train")):
+            path.parent.mkdir()
+            path.write_bytes(os.urandom(sizes[path.as_posix()]))
+        os.environ["WANDB_MODE"] = "offline"
+        began = time.process_time()
+        with tracking.run("train", p.data, p.model, p.pretrain, p.losses, p.train) as run:
+            for header, *rows in curves:
+                for row in rows:
+                    images, *values = map(float, row.split(","))
+                    run.log(dict(zip(header.split(",")[1:], values, strict=True)), int(images))
+                    if header.startswith("images,val/"):
+                        run.picture("val/grid", ROOT / "docs" / "grid.png")
+        took = time.process_time() - began
+    whole = STEP_SECONDS * p.train.images / p.train.batch_size
+    return Row("s", {"tracking": took, "train": whole}, took / whole, 1)
 
 
 def processes() -> Row:

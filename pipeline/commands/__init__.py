@@ -11,6 +11,7 @@ NAMES = (
     "export",
     "demo",
     "compare",
+    "dashboard",
     "evaluate_folder",
     "pairs",
     "rate",

@@ -1,5 +1,7 @@
 """The stages over several processes, on one machine and as if on two: the same results, written and logged once."""
 
+import csv
+import json
 import os
 import shutil
 import subprocess
@@ -9,8 +11,12 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from pipeline.applications import dashboard
+from pipeline.params import load_params
+from pipeline.tracking.panels import Pictures
 from tests.conftest import ROOT
 from tests.datasets.building.projects import RENDERED, project
+from tests.tracking.runs import kept, of_type, summed_up
 from tests.training.test_data_parallel import free_port
 
 pytestmark = pytest.mark.slow
@@ -108,6 +114,7 @@ def pretrained(tmp_path_factory):
     for section, values in TINY.items():
         params[section] |= values
     yaml.dump(params, folder / "params.yaml")
+    shutil.copy(ROOT / "dvc.yaml", folder)  # which says what is used and made
     for stage in ("prepare", "pretrain", "judge"):
         code, said = run(folder, stage, FACET_DEVICES="1", FACET_WORKERS="1")
         assert code == 0, said
@@ -127,9 +134,9 @@ def trained(pretrained, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def evaluated(trained, tmp_path_factory):
-    """The project after `synthesize` and `evaluate`, by one process."""
+    """The project after `synthesize`, `evaluate` and `report`, by one process."""
     folder = copied(trained, tmp_path_factory.mktemp("evaluated") / "project")
-    for stage in ("synthesize", "evaluate"):
+    for stage in ("synthesize", "evaluate", "report"):
         code, said = run(folder, stage, FACET_DEVICES="1")
         assert code == 0, said
     return folder
@@ -194,6 +201,8 @@ def test_a_fit_that_was_done_is_not_done_again_and_what_follows_needs_nobody(pre
     (code, said), *others = where(folder, stage)
     assert code == 0, said
     assert all(code == 0 for code, _ in others), others
+    assert len(runs(folder)) == 2
+    assert len({name.rpartition("-")[2] for name in runs(folder)}) == 1, "it goes on in the same run"
     assert f"Going on from {40 if stage == 'train' else 32} images" in said
     assert files(folder, f"models/{stage}")
 
@@ -204,3 +213,69 @@ def test_a_batch_that_cannot_be_split_is_refused_by_its_name(pretrained, tmp_pat
     assert code == 1
     assert said.startswith("train.batch_size 8 cannot be split over 3 processes: change it in params.yaml")
     assert len(said.splitlines()) == 1
+
+
+@pytest.fixture(scope="module")
+def tracked(pretrained, trained, evaluated):
+    """Stage -> its project and the folder of its run, of every stage; `train` by two processes."""
+    found = [(folder, run) for folder in (pretrained, trained, evaluated) for run in kept(folder)]
+    return {of_type(run, "run")[0]["job_type"]: (folder, run) for folder, run in found}
+
+
+def pictures(run):
+    return {path.rpartition("_")[0].rpartition("_")[0] for path in files(run, "files/media/images")}
+
+
+@pytest.mark.parametrize("stage", ["prepare", "pretrain", "judge", "train", "synthesize", "evaluate", "report"])
+def test_what_a_stage_logged_is_read_back(tracked, stage):
+    folder, kept_run = tracked[stage]
+    told = summed_up(kept_run)
+    assert (told["state"], told["exit_code"]) == ("finished", 0)
+    described = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"][stage]
+    params = load_params(folder / "params.yaml").model_dump(mode="json")
+    sections = described["params"]
+    assert {name: told["config"][name] for name in sections} == {name: params[name] for name in sections}
+    outs = {out if isinstance(out, str) else next(iter(out)) for out in described["outs"]}
+    assert told["config"]["outs"].keys() == outs
+    assert {artifact["name"] for artifact in of_type(kept_run, "artifact")} >= {
+        "-".join(Path(o).parts[1:]) for o in outs
+    }
+    assert pictures(kept_run)
+    if stage != "report":
+        metrics = json.loads((folder / "results" / stage / "metrics.json").read_text())
+        assert {key: told["summary"].get(key) for key in metrics} == metrics
+    points = [history["item"] for history in of_type(kept_run, "history")]
+    for curve in folder.glob(f"results/{stage}/plots/*.csv"):
+        header, *rows = csv.reader(curve.read_text().splitlines())
+        for row in rows if header[0] == "images" and stage != "prepare" else ():
+            written = {key: float(value) for key, value in zip(header, row, strict=True) if value}
+            assert any({k: p[k] for k in written if k in p} == pytest.approx(written, rel=1e-5) for p in points)
+
+
+def test_in_wandb_the_graph_leads_from_the_faces_to_the_numbers(tracked):
+    made, used = {}, {}
+    for stage, (_, kept_run) in tracked.items():
+        for artifact in of_type(kept_run, "artifact"):
+            which = used.setdefault(stage, {}) if artifact.get("use_after_commit") else made
+            which[artifact["name"]] = artifact["digest"]
+    assert {stage: set(names) for stage, names in used.items() if stage != "report"} == {
+        "pretrain": {"faces"},
+        "judge": {"faces"},
+        "train": {"faces", "pretrain"},
+        "synthesize": {"faces", "train"},
+        "evaluate": {"faces", "judge", "train", "synthesize-faces"},
+    }
+    for names in used.values():
+        assert names == {name: made[name] for name in names}
+
+
+def test_the_dashboard_shows_the_pictures_that_stages_log(tracked):
+    shown = {
+        key for s in dashboard.WORKSPACE for panel in s.panels if isinstance(panel, Pictures) for key in panel.keys
+    }
+    logged = {
+        name.removeprefix("files/media/images/") for _, kept_run in tracked.values() for name in pictures(kept_run)
+    }
+    assert logged - {"report/grid"} <= shown
+    assert {key for key in shown if not key.startswith("evaluate/")} <= logged
+    assert {"evaluate/truth", "evaluate/cases_psnr"} <= logged
