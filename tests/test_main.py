@@ -8,7 +8,7 @@ import sys
 
 import yaml
 
-from pipeline import stages
+from pipeline import commands, stages
 from tests.conftest import ROOT
 
 
@@ -21,7 +21,7 @@ def run(top, *arguments):
 def test_help_lists_every_stage_and_command(tmp_path):
     done = run(tmp_path, "--help")
     assert done.returncode == 0
-    for name in (*stages.NAMES, "recombine", "fetch"):
+    for name in (*stages.NAMES, *(name.replace("_", "-") for name in commands.NAMES)):
         assert re.search(rf"^    {name}$|^    {name} ", done.stdout, re.MULTILINE), name
 
 
