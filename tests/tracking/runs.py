@@ -24,9 +24,13 @@ def isolate(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def kept(folder: Path) -> list[Path]:
-    """The runs of a project, the oldest first."""
+    """The runs of a project, one after another, the oldest first."""
     found = [*(folder / "wandb").glob("offline-run-*"), *(folder / "wandb").glob("run-*")]
-    return sorted(found, key=lambda run: run.name.partition("run-")[2])
+    return sorted(found, key=_ended)  # names tell the second in which a run began, and several begin in one
+
+
+def _ended(run: Path) -> int:
+    return max(file.stat().st_mtime_ns for file in run.glob("*.wandb"))
 
 
 def summed_up(run: Path) -> dict[str, Any]:
