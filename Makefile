@@ -47,7 +47,8 @@ repro: repository $(INSTALLED)
 	@echo 'Metrics   results/*/metrics.json   (table: $(VENV)/bin/dvc metrics show)'
 	@echo 'Report    results/report/index.html'
 	@echo 'Images    results/synthesize/grid.png'
-	@echo 'Runs      look at them here: $(VENV)/bin/wandb leet ./wandb   upload them: $(VENV)/bin/wandb sync wandb/offline-run-*'
+	@echo 'Runs      look at them here: $(VENV)/bin/wandb leet ./wandb   upload them: docs/tracking.md'
+	@echo 'Compare   $(VENV)/bin/python -m pipeline compare'
 
 smoke: repository $(INSTALLED)
 	@python tools/smoke.py $(SETTINGS)

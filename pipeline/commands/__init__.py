@@ -6,6 +6,7 @@ NAMES = (
     "frontalize",
     "morph",
     "edit",
+    "inpaint",
     "augment",
     "detect_adversarial",
     "export",
