@@ -21,10 +21,10 @@ from pipeline.applications.comparing.experiment import (
 from pipeline.errors import UserError
 
 KEPT = ("offline-run-", "run-")  # how W&B's folders of runs begin
-NO_PARAMS = ("_wandb", "dvc", "environment")  # in the config, beside the sections of params.yaml
+NO_PARAMS = ("_wandb", "deps", "outs", "environment")  # in the config, beside the sections of params.yaml
 LAST_IS_METRIC = ("train/", "val/")  # whose metrics are the last points of their curves
 GRID = "synthesize/grid"
-TABLES = ("evaluate/roc", "evaluate/by_yaw")
+TABLES = {"evaluate/roc/rows": "roc", "evaluate/by_yaw/rows": "by_yaw"}  # key -> its file's name in results/
 READERS = 4  # processes of W&B at once
 
 
@@ -91,7 +91,7 @@ def _together(name: str, runs: list[Run]) -> Experiment:
         found = _curves(run.history)
         metrics |= {key: value for key, value in run.summary.items() if _is_metric(key, found)}
         lines |= found | _tables(run)
-        made = run.config.get("dvc")
+        made = run.config.get("deps")
         origin |= {path: str(made[path]) for path in ORIGIN if path in made} if isinstance(made, Mapping) else {}
         picture = _file(run, GRID) or picture
     numbers = measured(metrics)
@@ -172,7 +172,7 @@ def _curves(history: Iterable[Mapping[str, Any]]) -> dict[str, Curve]:
 def _tables(run: Run) -> dict[str, Curve]:
     """Tables of the evaluation, by the names that their files in results/ give them."""
     found: dict[str, Curve] = {}
-    for key in TABLES:
+    for key, name in TABLES.items():
         file = _file(run, key)
         try:
             table = json.loads(file.read_text(encoding="utf-8")) if file else {}
@@ -180,7 +180,7 @@ def _tables(run: Run) -> dict[str, Curve]:
             text = "\n".join(",".join(map(str, row)) for row in [columns, *rows])
         except (ValueError, OSError, TypeError, AttributeError):
             continue  # a damaged table is one chart less
-        found |= table_curves(key.partition("/")[2], text)
+        found |= table_curves(name, text)
     return found
 
 

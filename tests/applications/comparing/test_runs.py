@@ -17,7 +17,7 @@ from pipeline.applications.comparing.table import metric_rows, param_rows
 from pipeline.errors import UserError
 from pipeline.params import Synthesize
 from tests.applications.comparing.conftest import PARAMS
-from tests.test_tracking import isolate
+from tests.tracking.runs import isolate
 
 TOP1 = {"value": 0.5, "low": 0.4, "high": 0.6, "n": 48}
 KEY = "a" * 40
