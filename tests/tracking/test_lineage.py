@@ -103,12 +103,11 @@ def test_uploaded_later_the_server_is_told_who_made_and_who_used_it(project, ser
     for run in runs.kept(project):  # of several at once, W&B takes any first
         subprocess.run([Path(sys.executable).with_name("wandb"), "sync", run], capture_output=True, check=True)
     created = [asked["input"] for asked in server.of("CreateArtifact")]
-    assert [(a["artifactCollectionName"], bool(a["runName"])) for a in created] == [
-        ("faces", True),
-        ("faces", False),
-        ("train", True),
-    ]
-    assert created[0]["digest"] == created[1]["digest"]
+    named = [(a["artifactCollectionName"], bool(a["runName"])) for a in created]
+    assert named[0] == ("faces", True)
+    assert set(named[1:]) == {("faces", False), ("train", True)}  # of one run, W&B sends any first
+    assert len(named) == 3
+    assert len({a["digest"] for a in created if a["artifactCollectionName"] == "faces"}) == 1
     assert all(artifact["enableDigestDeduplication"] for artifact in created)
     (used,) = (asked["input"] for asked in server.of("UseArtifact"))
     assert used["runName"] in str(runs.kept(project)[1])
