@@ -145,9 +145,10 @@ def test_a_run_that_is_stopped_takes_its_stage_with_it(project):
         while not (started.exists() and started.read_text()):
             assert process.poll() is None
             time.sleep(0.1)
+        stage = psutil.Process(int(started.read_text()))
         process.send_signal(signal.SIGTERM)  # as the agent does
         assert process.wait(60) == 128 + signal.SIGTERM
-    assert not psutil.pid_exists(int(started.read_text()))
+    assert psutil.wait_procs([stage], timeout=15) == ([stage], [])
 
 
 @pytest.mark.parametrize("settings", [(), ("a.b",)])

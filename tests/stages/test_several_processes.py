@@ -235,7 +235,8 @@ def test_what_a_stage_logged_is_read_back(tracked, stage):
     params = load_params(folder / "params.yaml").model_dump(mode="json")
     sections = described["params"]
     assert {name: told["config"][name] for name in sections} == {name: params[name] for name in sections}
-    outs = {out if isinstance(out, str) else next(iter(out)) for out in described["outs"]}
+    listed = [out for kind in ("outs", "metrics", "plots") for out in described.get(kind, ())]
+    outs = {out if isinstance(out, str) else next(iter(out)) for out in listed}
     assert told["config"]["outs"].keys() == outs
     assert {artifact["name"] for artifact in of_type(kept_run, "artifact")} >= {
         "-".join(Path(o).parts[1:]) for o in outs
