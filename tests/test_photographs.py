@@ -12,6 +12,8 @@ import pytest
 
 from tests.conftest import ROOT, unavailable
 
+pytestmark = pytest.mark.timeout(2400)  # all stages, on a processor without bf16 too
+
 
 @pytest.fixture(scope="module")
 def london():

@@ -18,6 +18,8 @@ import pytest
 
 from tools.smoke import isolated
 
+pytestmark = pytest.mark.timeout(2400)  # all stages, on a processor without bf16 too
+
 ROOT = Path(__file__).parent.parent
 STRACE = ["strace", "-f", "--seccomp-bpf", "-qq", "-e", "trace=connect,sendto,sendmsg,sendmmsg"]
 
