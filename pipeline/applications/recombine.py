@@ -1,7 +1,6 @@
 """`python -m pipeline recombine`: a person by one or several photographs, or folders of people, through the model."""
 
 import logging
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pipeline import paths
-from pipeline.applications import marks
+from pipeline.applications import deliveries, marks
 from pipeline.applications.pasting import paste
 from pipeline.applications.portraits import STDIN, Portrait, Portraits, stacked
 from pipeline.applications.synthesizer import FaceSynthesizer
@@ -92,11 +91,7 @@ def delivered(
 ) -> dict[str, Any]:
     """A picture written with its marks and its sidecar, or to standard output; what the sidecar says."""
     made = {"out": str(out), "model": model.fingerprint, "inputs": inputs}
-    content = marks.png(image, model.fingerprint, source_type)
-    if out == STDIN:
-        sys.stdout.buffer.write(content)
-    else:
-        marks.write(out, content, made)
+    deliveries.file(out, marks.png(image, model.fingerprint, source_type), made)
     return made
 
 
