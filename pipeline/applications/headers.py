@@ -1,5 +1,6 @@
 """What a model file says of itself, checked before memory is given to what it asks for."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +16,22 @@ NETWORKS = ("identity", "attributes", "generator")
 SIDES = (8, 1024)  # of an image, in pixels
 
 
-def check(folder: Path) -> None:
+def check(folder: Path, networks: Callable[..., Any] = ipgan.networks, names: Sequence[str] = NETWORKS) -> None:
     """See that the networks which the header asks for are those that the file holds.
 
     A few bytes could ask for networks of any size; here none is made before it is known to be as large as the file.
+
+    Args:
+        folder: with the file.
+        networks: of the method, fresh ones.
+        names: those of them that are used.
 
     Raises:
         WeightsError: the file is missing, damaged, of another version, or asks for something else.
     """
     path = folder / weights.FILE
     try:
-        wanted = _shapes(weights.facts(folder, HOW))
+        wanted = _shapes(weights.facts(folder, HOW), networks, names)
     except (KeyError, TypeError, ValueError, RecursionError, OverflowError, RuntimeError) as error:
         raise weights.WeightsError(
             f"{path}: its header does not say which networks these are ({type(error).__name__}); it is damaged or of "
@@ -41,11 +47,11 @@ def check(folder: Path) -> None:
             )
 
 
-def _shapes(facts: dict[str, Any]) -> dict[str, list[int]]:
+def _shapes(facts: dict[str, Any], networks: Callable[..., Any], names: Sequence[str]) -> dict[str, list[int]]:
     """Of every tensor that the header asks for; no memory is taken."""
     side, identities = facts["cut"]["image_size"], facts["identities"]
     if type(side) is not int or type(identities) is not int or not SIDES[0] <= side <= SIDES[1]:
         raise ValueError("image_size and identities are no sizes")
     with torch.device("meta"):
-        networks = ipgan.networks(Model.model_validate(facts["model"]), side, identities)
-    return {f"{n}.{key}": list(t.shape) for n in NETWORKS for key, t in networks[n].state_dict().items()}
+        made = networks(Model.model_validate(facts["model"]), side, identities)
+    return {f"{n}.{key}": list(t.shape) for n in names for key, t in made[n].state_dict().items()}

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline import paths
-from pipeline.applications import deliveries, marks
+from pipeline.applications import deliveries, headers, marks
 from pipeline.applications.portraits import Portrait, Portraits
 from pipeline.applications.synthesizer import fingerprint
 from pipeline.datasets.faces import Cut
@@ -25,6 +25,7 @@ from pipeline.methods import cvaegan
 from pipeline.params import Model
 from pipeline.training import weights
 
+NETWORKS = ("encoder", "generator")
 HOW = "dvc exp run -S model.method=cvaegan"
 CLOSEST = 3  # names that a sentence offers in place of one that is unknown
 
@@ -45,10 +46,11 @@ class Painter:
             raise UserError(
                 f"{folder}: this model is no CVAE-GAN; `{HOW}` trains one, which can fill in its own people"
             )
+        headers.check(folder, cvaegan.networks, NETWORKS)
         self.people: list[str] = facts["people"]
         self.cut = Cut(**facts["cut"])
         made = cvaegan.networks(Model.model_validate(facts["model"]), self.cut.image_size, len(self.people))
-        self.networks: dict[str, nn.Module] = {name: made[name].eval() for name in ("encoder", "generator")}
+        self.networks: dict[str, nn.Module] = {name: made[name].eval() for name in NETWORKS}
         weights.load(folder, self.networks, HOW)
         self.fingerprint = fingerprint(folder / weights.FILE)
 

@@ -21,10 +21,18 @@ from tests.conftest import ROOT
 PEOPLE = ["photos/ada", "photos/ben", "photos/eve"]
 
 
-def save_painter(top):
+def save_painter(top, **facts):
     model = MODEL.model_copy(update={"method": "cvaegan"})
     said = {"identities": 3, "cut": CUT, "source": "photos", "model": model.model_dump(), "people": PEOPLE}
+    said |= facts
     weights.save(top / paths.MODEL, cvaegan.networks(model, 32, 3), said)
+
+
+@pytest.mark.parametrize("said", [{"cut": {}}, {"identities": 10**9}, {"model": {"width": "wide"}}])
+def test_a_model_whose_header_says_something_else_is_one_sentence(tmp_path, said):
+    save_painter(tmp_path, **said)
+    with pytest.raises(weights.WeightsError, match="it is damaged"):
+        Painter(tmp_path / paths.MODEL)
 
 
 class Encoder(torch.nn.Module):
