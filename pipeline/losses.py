@@ -14,6 +14,7 @@ from torch.linalg import vecdot, vector_norm
 from torch.nn.functional import adaptive_avg_pool2d, cross_entropy, one_hot, softplus
 
 SHORTEST = 1e-6  # length of a vector that still has a direction
+WIDTHS, HEIGHTS = (0.07, 0.07, 0.1), (0.06, 0.06, 0.07)  # of the bumps on eyes and mouth: deviations, in crops
 
 
 def classification(scores: Tensor, c: Tensor, margin: float = 0.0, scale: float = 1.0) -> Tensor:
@@ -77,18 +78,18 @@ def perceptual_distance(a: Sequence[Tensor], b: Sequence[Tensor], focus: Tensor)
     Args:
         a: activations [B, d, R, R], one tensor a layer.
         b: of the same shapes.
-        focus: weight of each place at full size [S, S], of mean 1.
+        focus: weight of each place at full size, [S, S] or [B, 1, S, S], of mean 1.
     """
     total = torch.zeros((), device=focus.device)
     for x, y in zip(a, b, strict=True):
         _same_shape(x, y)
-        weights = adaptive_avg_pool2d(focus[None], (x.shape[-2], x.shape[-1]))[0]
-        total = total + _DistanceOfDirections.apply(x, y, weights)
+        weights = adaptive_avg_pool2d(focus.reshape(-1, *focus.shape[-2:]), (x.shape[-2], x.shape[-1]))
+        total = total + _DistanceOfDirections.apply(x, y, weights.expand(len(x), -1, -1))
     return total
 
 
 class _DistanceOfDirections(torch.autograd.Function):
-    """Mean over samples and places of weights [R, R] times |x/|x| - y/|y||^2 = 2 - 2 cosine; a gradient for x alone.
+    """Mean over samples and places of weights [B, R, R] times |x/|x| - y/|y||^2 = 2 - 2 cosine; a gradient for x alone.
 
     The gradient is made with the value, on CPUs a sample at a time: in the caches. Written with tensors of unit vectors
     of whole batches it took a quarter of a training step, all of it waiting for memory.
@@ -97,15 +98,16 @@ class _DistanceOfDirections(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
         gradient = torch.empty_like(x)
-        total, weights = weights.new_zeros(()), weights / (len(x) * weights.numel())
+        total, weights = weights.new_zeros(()), weights / weights.numel()
         at_once = 1 if x.device.type == "cpu" else len(x)
         for part in (slice(i, i + at_once) for i in range(0, len(x), at_once)):
             u, v = _full(x[part]), _full(y[part])
             length = vector_norm(u, dim=1).clamp_min(SHORTEST)
             lengths = length * vector_norm(v, dim=1).clamp_min(SHORTEST)
             cosine = vecdot(u, v, dim=1) / lengths
-            total = total + (weights * (2 - 2 * cosine)).sum()
-            along, towards = 2 * weights * cosine / length.square(), -2 * weights / lengths
+            weight = weights[part]
+            total = total + (weight * (2 - 2 * cosine)).sum()
+            along, towards = 2 * weight * cosine / length.square(), -2 * weight / lengths
             gradient[part] = torch.addcmul(u * along[:, None], v, towards[:, None])
         ctx.save_for_backward(gradient)
         return total
@@ -126,6 +128,28 @@ def face_focus(image_size: int, strength: float) -> Tensor:
     x, y = (at - 0.5) / 0.22, (at - 0.54) / 0.22
     weights = 1 + strength * torch.exp(-0.5 * (x[None, :].square() + y[:, None].square()))
     return weights / weights.mean()
+
+
+def focused_on(focus: Tensor, landmarks: Tensor, strength: float) -> Tensor:
+    """The weights of `face_focus`, and on top of them bumps of `strength` on each image's own eyes and mouth, ours.
+
+    An expression is a few pixels of an image, which no mean over all of it misses.
+
+    Args:
+        focus: [S, S], of mean 1.
+        landmarks: [B, 5, 2], x and y in [-1, 1] from border to border: eyes, nose, corners of the mouth.
+        strength: in units of the mean.
+
+    Returns:
+        [B, 1, S, S], each of mean 1.
+    """
+    at = (torch.arange(len(focus), device=focus.device) + 0.5) / len(focus)
+    middles = torch.stack([landmarks[:, 0], landmarks[:, 1], landmarks[:, 3:].mean(1)], 1).to(focus)
+    x, y = ((middles[..., i, None] + 1) / 2 for i in (0, 1))
+    wide, high = focus.new_tensor(WIDTHS)[:, None], focus.new_tensor(HEIGHTS)[:, None]
+    across, down = (torch.exp(-0.5 * ((at - c) / s).square()) for c, s in ((x, wide), (y, high)))
+    weights = focus + strength * torch.einsum("bpy,bpx->byx", down, across)
+    return (weights / weights.mean(dim=(1, 2), keepdim=True))[:, None]
 
 
 def confusion(scores: Tensor, c: Tensor) -> Tensor:

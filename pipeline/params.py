@@ -147,6 +147,12 @@ class Model(Section):
     normalized_features: bool = Field(description="f_I and f_C have unit length (paper: false)")
 
 
+Precision = Annotated[
+    Literal["auto", "32-true", "bf16-mixed"],
+    Field(description="arithmetic of the forward passes; auto: bf16 where the machine has it, else float32"),
+]
+
+
 class Recogniser(Section):
     """How an identity classifier is trained."""
 
@@ -158,6 +164,7 @@ class Recogniser(Section):
     margin: float = Field(ge=0, lt=1, description="subtracted from the true class's cosine (CosFace); 0: plain softmax")
     scale: float = Field(gt=0, description="factor of the cosines before the softmax")
     augment: bool = Field(description="colour, blur, compression and occlusion on the input")
+    precision: Precision
 
 
 class Judge(Recogniser):
@@ -173,6 +180,9 @@ class IPGANLosses(Section):
     absolute: float = Field(ge=0, description="L_GA, absolute differences beside L_GR (paper: 0)")
     perceptual: float = Field(ge=0, description="L_GP, distance to C's inner layers in a pair of one person (paper: 0)")
     focus: float = Field(ge=0, description="how much more a pixel of the face weighs in L_GR, L_GA and L_GP (paper: 0)")
+    focus_features: float = Field(
+        ge=0, description="how much more yet a pixel of x_a's eyes and mouth weighs, in a pair of one person (paper: 0)"
+    )
     cross: float = Field(
         ge=0, le=1, description="lambda: factor of L_GR and L_GA for a pair of two people (paper: 0.1)"
     )
@@ -243,7 +253,7 @@ class Train(Section):
     validate_images: int = Field(
         ge=1, description="between two looks at the val split: points of val/*, pictures; nothing is learned from it"
     )
-    precision: Literal["32-true", "bf16-mixed"] = Field(description="arithmetic of the forward passes")
+    precision: Precision
 
 
 class Synthesize(Section):

@@ -59,6 +59,23 @@ def test_a_focus_counts_the_face_more_and_the_whole_the_same(loss):
     assert loss(a, a + 1, focus) == pytest.approx(float(loss(a, a + 1)))
 
 
+def test_a_focus_on_features_follows_each_images_own_landmarks():
+    """Eyes at a quarter and three quarters of the first row of bumps, the mouth below; the second face stands lower."""
+    points = torch.tensor([[-0.5, -0.25], [0.5, -0.25], [0.0, 0.0], [-0.25, 0.5], [0.25, 0.5]])
+    landmarks = torch.stack([points, points + torch.tensor([0.0, 0.25])])
+    weights = losses.focused_on(torch.ones(64, 64), landmarks, 8.0)
+    assert weights.shape == (2, 1, 64, 64)
+    torch.testing.assert_close(weights.mean(dim=(1, 2, 3)), torch.ones(2))
+    rows, columns = [24, 24, 48], [16, 48, 32]  # of eyes and mouth
+    peaks, base = weights[0, 0, rows, columns], weights[0, 0, 0, 0]
+    torch.testing.assert_close(peaks / base, torch.full((3,), 9.0), rtol=0.02, atol=0)
+    torch.testing.assert_close(weights[1, 0, 8:], weights[0, 0, :-8] * weights[1, 0, 0, 0] / base, rtol=1e-3, atol=1e-4)
+    for loss in (losses.half_squared_distance, losses.absolute_distance):
+        a, eye, cheek = (torch.zeros(2, 3, 64, 64) for _ in range(3))
+        eye[0, :, 24, 16] = cheek[0, :, 36, 16] = 1
+        assert loss(a, eye, weights) > 5 * loss(a, cheek, weights)
+
+
 def test_no_focus_weighs_every_pixel_the_same():
     torch.testing.assert_close(losses.face_focus(16, 0.0), torch.ones(16, 16))
 
@@ -159,7 +176,7 @@ def test_perceptual_distance_adds_layers_and_does_not_see_how_loud_they_are():
 def test_the_gradient_of_the_perceptual_distance_is_that_of_its_value():
     torch.manual_seed(0)
     a, b = torch.randn(3, 5, 4, 4, dtype=torch.double, requires_grad=True), torch.randn(3, 5, 4, 4, dtype=torch.double)
-    focus = losses.face_focus(16, 4.0).double()
+    focus = losses.focused_on(losses.face_focus(16, 4.0), torch.rand(3, 5, 2), 5.0).double()
 
     def distance(x):
         return losses.perceptual_distance([x, x[:, :, ::2]], [b, b[:, :, ::2]], focus)

@@ -27,7 +27,7 @@ from pipeline.provenance import environment
 from pipeline.training import cost
 from pipeline.training.average import Average
 from pipeline.training.cost import Measure
-from pipeline.training.devices import Processes, first_goes_on
+from pipeline.training.devices import Processes, arithmetic, first_goes_on
 from pipeline.training.trainer import Batches, channels_last
 
 SECTIONS = ("data", "model", "pretrain", "losses", "train")  # what the stage is handed
@@ -157,7 +157,7 @@ def costs(params: Params, measure: Measure, world: int) -> str:
     on_gpu = machine["accelerator"] != "none"
     kept, alone = sum(memory[:-1]), params.model.method == "cvaegan"
     rows = {
-        "devices": f"{world} x {machine['accelerator'] if on_gpu else machine['processor']}, {t.precision}",
+        "devices": f"{world} x {machine['accelerator'] if on_gpu else machine['processor']}, {arithmetic(t.precision)}",
         "steps": f"{steps} of {t.batch_size} {'images' if alone else f'pairs, one in {t.cross_every} of two people'}",
         "a step": f"{flops:.4g} GFLOP, all networks and passes"
         + ("" if alone else f" (one person {same:.4g}, two people {cross:.4g})"),

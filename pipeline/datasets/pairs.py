@@ -29,6 +29,7 @@ class Pairs(NamedTuple):
     noise: Tensor  # standard normal, float32 [b, noise_dim]
     same: bool  # x_a shows the person of x_s
     s: Tensor | None = None  # place of x_s among all that can be drawn, int64 [b]
+    landmarks: Tensor | None = None  # of x_a, float32 [b, 5, 2], x and y in [-1, 1] from border to border
 
 
 def to_tensor(images: np.ndarray) -> Tensor:
@@ -83,6 +84,8 @@ class PairBatches(Dataset[Pairs]):
         self.faces, self.rows, self.labelled = faces, np.concatenate([rows, strangers]), len(rows)
         self.names, labels = np.unique(faces.column("identity", rows), return_inverse=True)
         self.labels = np.concatenate([labels, np.full(len(strangers), UNKNOWN)])
+        known = faces.has("landmarks", self.rows)
+        self.landmarks = faces.column("landmarks", self.rows).reshape(-1, 5, 2) if known else None
         self.batch_size, self.noise_dim, self.seed = batch_size, noise_dim, seed
         self.cross_every = cross_every
         self.unlabelled, self.flip, self.places = unlabelled, flip, places
@@ -106,7 +109,8 @@ class PairBatches(Dataset[Pairs]):
         x_s = None if self.places else self._images(s[mine], mirrored[0, mine])
         x_a = self._images(a[mine], mirrored[1, mine])
         c, c_a = (torch.from_numpy(self.labels[i[mine]]) for i in (s, a))
-        return Pairs(x_s, x_a, c, c_a, torch.from_numpy(noise[mine]), same, torch.from_numpy(s[mine]))
+        landmarks = self._landmarks(a[mine], mirrored[1, mine], x_a.shape[-1])
+        return Pairs(x_s, x_a, c, c_a, torch.from_numpy(noise[mine]), same, torch.from_numpy(s[mine]), landmarks)
 
     def in_order(self, images: int, at_once: int) -> Iterator[Tensor]:
         """The first so many images by place, not mirrored, some at a time; behind the labelled ones come the others."""
@@ -136,6 +140,14 @@ class PairBatches(Dataset[Pairs]):
         # No albumentations: it would need a seed an image, and the same one twice for a pair, to reverse an axis.
         images[mirrored] = images[mirrored, :, ::-1]
         return to_tensor(images)
+
+    def _landmarks(self, places: np.ndarray, mirrored: np.ndarray, side: int) -> Tensor | None:
+        """Of these images, as they are drawn; who is on the left stays on the left."""
+        if self.landmarks is None:
+            return None
+        points = 2 * (self.landmarks[places] + 0.5) / side - 1
+        points[mirrored] = points[mirrored][:, [1, 0, 2, 4, 3]] * np.array([-1, 1], np.float32)
+        return torch.from_numpy(points.astype(np.float32))
 
 
 def unlabelled_rows(faces: Faces) -> np.ndarray:

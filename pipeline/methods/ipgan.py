@@ -135,17 +135,20 @@ class IPGAN(AsymmetricTraining):
 
     def terms(self, batch: Pairs) -> dict[str, Tensor]:
         """The loss terms, not weighted, by their names in the paper; without those that nobody here minimizes."""
-        x_s, x_a, c, c_a, noise, same, s = batch
+        x_s, x_a, c, c_a, noise, same, s, landmarks = batch
         minimized = {term for weights in self.objectives(same).values() for term, w in weights.items() if w}
         f_I, scores_I = self.looked_up(s) if x_s is None else self.identity(x_s)
         mu, logvar = self.attributes(x_a)
         z = sampled(mu, logvar, noise)
         # No term of G reaches I: f_I enters G as a value.
         x_out = self.generator(f_I.detach(), z)
+        focus: Tensor = self.focus
+        if same and self.weights.focus_features and landmarks is not None:  # of two people, the features differ
+            focus = losses.focused_on(focus, landmarks, self.weights.focus_features)
         L = {
             "L_KL": losses.kl(mu, logvar),
-            "L_GR": losses.half_squared_distance(x_out, x_a, self.focus),
-            "L_GA": losses.absolute_distance(x_out, x_a, self.focus),  # ours
+            "L_GR": losses.half_squared_distance(x_out, x_a, focus),
+            "L_GA": losses.absolute_distance(x_out, x_a, focus),  # ours
         }
         if "L_I" in minimized:
             L["L_I"] = losses.classification(scores_I, c, *self.margin_and_scale)
@@ -161,7 +164,7 @@ class IPGAN(AsymmetricTraining):
             L["L_GC"] = losses.half_squared_distance(f_C_out, wanted, slack=self.weights.feature_C_slack)
         if "L_GP" in minimized:
             out, wanted = (self.classifier.inner(nudged(x, self.batches_done)) for x in (x_out, x_a))
-            L["L_GP"] = losses.perceptual_distance(out, [f.detach() for f in wanted], self.focus)  # ours
+            L["L_GP"] = losses.perceptual_distance(out, [f.detach() for f in wanted], focus)  # ours
         if "L_D" in minimized:
             f_D, logit_real = self.discriminator(x_a)
             f_D_out, logit_fake = self.discriminator(x_out)

@@ -13,7 +13,7 @@ def run(data: Data, judge: Judge) -> None:
 
     sections, inputs = (data, judge), [paths.FACES]
     with work.building("judge", *sections, inputs=inputs) as w, tracking.run("judge", *sections, folder=w) as track:
-        fit = Fit("judge", w, judge.images, judge.batch_size, "bf16-mixed", track.log)
+        fit = Fit("judge", w, judge.images, judge.batch_size, judge.precision, track.log)
         judging.make(data, judge, faces, fit, w / "model")
         verdicts = judging.scores(judging.load(data, judge, w / "model"), faces, "val")
 

@@ -26,7 +26,7 @@ def run(data: Data, model: Model, pretrain: Recogniser) -> None:
         work.building("pretrain", *sections, inputs=inputs) as w,
         tracking.run("pretrain", *sections, folder=w) as track,
     ):
-        fit = Fit("pretrain", w, pretrain.images, pretrain.batch_size, "bf16-mixed", track.log)
+        fit = Fit("pretrain", w, pretrain.images, pretrain.batch_size, pretrain.precision, track.log)
         fit.run(Recognition(network, pretrain, model.normalized_features), batches)
         weights.save(w / "model", {"recogniser": network}, {"identities": len(batches.names)})
 

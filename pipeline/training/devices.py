@@ -9,7 +9,7 @@ import os
 import subprocess
 import warnings
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self, cast
 
 import pytorch_lightning as pl
 import torch
@@ -25,6 +25,9 @@ from torch import distributed
 
 from pipeline.errors import UserError
 from pipeline.settings import Settings, launched, local_rank
+
+Arithmetic = Literal["32-true", "bf16-mixed"]  # as Lightning names it
+BF16 = ("avx512_bf16", "amx_bf16", "bf16")  # what processors say that have it; others emulate it, at a tenth of float32
 
 _THREADS = torch.get_num_threads()  # of a process that is alone on its machine
 _left = False  # whether the other processes have left this one
@@ -91,13 +94,13 @@ class Processes(NamedTuple):
                 "params.yaml, or FACET_DEVICES and FACET_NODES"
             )
 
-    def trainer(self, precision: Any, callbacks: Sequence[pl.Callback]) -> pl.Trainer:
+    def trainer(self, precision: str, callbacks: Sequence[pl.Callback]) -> pl.Trainer:
         """Lightning's Trainer of one epoch over them, which writes nothing by itself."""
         _quiet()
         return pl.Trainer(
             **self._arguments(),
             strategy=ObjectivesStrategy() if self.world > 1 else "auto",
-            precision=precision,
+            precision=arithmetic(precision),
             max_epochs=1,
             use_distributed_sampler=False,
             logger=False,
@@ -124,6 +127,20 @@ class Processes(NamedTuple):
             environment = TorchElasticEnvironment() if started.by == "torchrun" else SLURMEnvironment(False)
         counts = {"devices": self.devices, "num_nodes": self.nodes}
         return {"accelerator": self.accelerator, "plugins": [environment], **counts}
+
+
+def arithmetic(precision: str) -> Arithmetic:
+    """What a precision means here: `auto` is bf16 where the GPU or the processor has it, else float32.
+
+    A machine without it needs minutes more; one that emulates it, hours.
+    """
+    if precision != "auto":
+        return cast(Arithmetic, precision)
+    if torch.cuda.is_available():
+        has = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        has = any(torch.cpu.get_capabilities().get(name) for name in BF16)
+    return "bf16-mixed" if has else "32-true"
 
 
 def first_goes_on() -> None:

@@ -42,7 +42,7 @@ class Fit:
         folder: its work folder.
         images: to see in all.
         batch_size: images of a step, over all processes.
-        precision: of the forward passes, as Lightning names it.
+        precision: of the forward passes, as params.yaml names it.
         record: called with values and images seen (tracking).
         average: an average to keep, or None.
         check: looks at the networks while they learn, or None.

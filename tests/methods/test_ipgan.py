@@ -31,13 +31,13 @@ OURS = {
     "generator": {"L_GR", "L_GA", "L_GC", "L_GD", "L_adv"},
 }
 PAPER_WEIGHTS = IPGANLosses(
-    reconstruction=1.0, absolute=0.0, perceptual=0.0, focus=0.0, cross=0.1, kl=1.0, feature_C=1.0,
+    reconstruction=1.0, absolute=0.0, perceptual=0.0, focus=0.0, focus_features=0.0, cross=0.1, kl=1.0, feature_C=1.0,
     feature_C_pairs="all", feature_C_target="photograph", feature_C_blur=0.0, feature_C_slack=0.0, feature_D=1.0,
     adversarial=0.0, confusion=0.0, attributes_follow="reconstruction",
 )  # fmt: skip
 OUR_WEIGHTS = PAPER_WEIGHTS.model_copy(
     update={
-        "absolute": 0.5, "perceptual": 3.0, "focus": 2.0, "feature_C_pairs": "cross",
+        "absolute": 0.5, "perceptual": 3.0, "focus": 2.0, "focus_features": 4.0, "feature_C_pairs": "cross",
         "feature_C_blur": 1.0, "feature_C_slack": 0.01, "adversarial": 0.15, "confusion": 0.5,
         "attributes_follow": "generator",
     }
@@ -51,8 +51,9 @@ TRAIN = Train(
     unlabelled=0.0, flip=False, average_images=0, validate_images=400, precision="32-true",
 )  # fmt: skip
 PRETRAIN = Recogniser(
-    seed=0, images=80, batch_size=4, learning_rate=1e-3, matrix_learning_rate=0.0, margin=0.25, scale=8.0, augment=False
-)
+    seed=0, images=80, batch_size=4, learning_rate=1e-3, matrix_learning_rate=0.0, margin=0.25, scale=8.0,
+    augment=False, precision="32-true",
+)  # fmt: skip
 
 
 def method(weights=PAPER_WEIGHTS, injection="concatenation", normalized=False, **train):
@@ -73,7 +74,8 @@ def ours(weights=OUR_WEIGHTS):
 def batch(same=False, size=4):
     x_s = torch.rand(size, 3, 32, 32) * 2 - 1
     x_a = x_s.clone() if same else torch.rand(size, 3, 32, 32) * 2 - 1
-    return Pairs(x_s, x_a, torch.arange(size) % 3, torch.arange(size) // 2 % 3, torch.randn(size, 4), same)
+    c, c_a, landmarks = torch.arange(size) % 3, torch.arange(size) // 2 % 3, torch.rand(size, 5, 2) - 0.5
+    return Pairs(x_s, x_a, c, c_a, torch.randn(size, 4), same, None, landmarks)
 
 
 @pytest.mark.parametrize("term", TERMS)
@@ -91,6 +93,15 @@ def test_with_ours_each_learns_from_ours(network, term):
 def test_only_a_pair_of_one_person_is_compared_through_the_inner_layers():
     assert ours().objectives(same=False)["generator"]["L_GP"] == 0
     assert ours().objectives(same=True)["generator"]["L_GP"] == ours().objectives(same=True)["attributes"]["L_GP"] == 3
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_eyes_and_mouth_of_the_sample_weigh_more_in_a_pair_of_one_person_alone(same):
+    m, pairs = ours(), batch(same)
+    elsewhere = pairs._replace(landmarks=pairs.landmarks.flip(0))
+    L, moved, without = (m.terms(p) for p in (pairs, elsewhere, pairs._replace(landmarks=None)))
+    for term in ("L_GR", "L_GA", *(["L_GP"] if same else [])):
+        assert torch.equal(L[term], moved[term]) == torch.equal(L[term], without[term]) == (not same), term
 
 
 def test_a_pair_of_two_people_weighs_the_reconstruction_by_lambda():
@@ -150,7 +161,7 @@ def test_networks_share_a_backward_pass_where_neither_gets_the_others_terms():
 
 def test_a_batch_of_two_halves_gives_the_terms_of_the_whole():
     m, whole = ours().eval(), batch(size=4)
-    halves = [Pairs(*(t[s] for t in whole[:5]), whole.same) for s in (slice(2), slice(2, 4))]
+    halves = [Pairs(*(t[s] for t in whole[:5]), whole.same, None, whole.landmarks[s]) for s in (slice(2), slice(2, 4))]
     parts = [m.terms(half) for half in halves]
     for term, value in m.terms(whole).items():
         torch.testing.assert_close(value, (parts[0][term] + parts[1][term]) / 2, rtol=1e-4, atol=1e-5)

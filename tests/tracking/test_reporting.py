@@ -31,6 +31,7 @@ RECOGNISER = {
     "margin": 0.0,
     "scale": 1.0,
     "augment": False,
+    "precision": "auto",
 }
 
 
