@@ -35,6 +35,7 @@ from pipeline.training.trainer import channels_last
 from tools.bench_training import (
     Row,
     batches_of,
+    dtype,
     flops,
     loading,
     made,
@@ -163,7 +164,7 @@ def training() -> Pair:
         "images",
         batches.cross_every * batches.batch_size,
         "train step, as it is",
-        steps_of(channels_last(method), batches, torch.bfloat16),
+        steps_of(channels_last(method), batches, dtype()),
         "train step, float32, contiguous",
         steps_of(made(), plain, torch.float32, torch.contiguous_format),
     )

@@ -32,6 +32,7 @@ from pipeline.methods.asymmetric import passes
 from pipeline.methods.recogniser import recogniser
 from pipeline.params import load_params
 from pipeline.training.average import Average
+from pipeline.training.devices import arithmetic
 from pipeline.training.ending import Ending
 from pipeline.training.trainer import Fit, channels_last
 
@@ -61,6 +62,12 @@ def some_heads(folder: Path) -> Path:
             shards.add(f"{person:02d}-{picture:02d}", image, {"split": "train", "identity": f"{person:02d}"})
         shards.close()
     return folder / "faces"
+
+
+def dtype() -> torch.dtype:
+    """Of the forward passes, as `train` has it on this machine."""
+    chosen = arithmetic(load_params(ROOT / "params.yaml").train.precision)
+    return torch.bfloat16 if chosen == "bf16-mixed" else torch.float32
 
 
 def made() -> ipgan.IPGAN:
@@ -124,7 +131,7 @@ def by_hand(batches: PairBatches) -> float:
     steppers, ends = method.configure_optimizers(), []
     for step in range(STEPS):
         batch = batches[step]
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=dtype() != torch.float32):
             L = method.terms(batch)
             for names, weights in passes(method.objectives(batch.same), method.REACHES):
                 objective = torch.stack([w * L[term] for term, w in weights.items()]).sum()
@@ -217,7 +224,7 @@ def loading() -> Row:
 def flops() -> Row:
     """GFLOP/s of a whole training step, counted, and the best that a 3x3 convolution of its widths reaches here."""
     _, batches = data()
-    do = steps_of(channels_last(made()), batches, torch.bfloat16)
+    do = steps_of(channels_last(made()), batches, dtype())
     with FlopCounterMode(display=False) as counted:
         do()
     work = counted.get_total_flops()
@@ -234,12 +241,12 @@ def flops() -> Row:
 
 
 def _convolutions(batch_size: int) -> Iterator[tuple[float, float]]:
-    """Seconds and operations of bf16 convolutions as wide as the networks' at each resolution."""
+    """Seconds and operations of convolutions as wide as the networks' at each resolution."""
     p = load_params(ROOT / "params.yaml")
     for halvings in range(1, 4):
         width, side = p.model.width * 2**halvings, p.data.image_size // 2**halvings
         x, w = torch.randn(batch_size, width, side, side), torch.randn(width, width, 3, 3)
-        x, w = (t.to(torch.bfloat16, memory_format=torch.channels_last) for t in (x, w))
+        x, w = (t.to(dtype(), memory_format=torch.channels_last) for t in (x, w))
         operations = 2 * batch_size * side**2 * width**2 * 9
         for _ in range(10):
             yield _timed(lambda x=x, w=w: conv2d(x, w, padding=1)), operations
