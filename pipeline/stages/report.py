@@ -24,7 +24,10 @@ def run(
     controls, groups = (json.loads(path.read_text()) for path in (paths.CONTROLS, paths.GROUPS))
     curves = {file.parent.parent.name: file for file in paths.CURVES if file.exists()}
 
-    with tracking.run("report", *sections) as track, work.building("report", *sections) as w:
+    with (
+        work.building("report", *sections) as w,
+        tracking.run("report", *sections, record=paths.REPORT_RUN) as track,
+    ):
         pictures = {"Recombinations of people that nothing was trained on": paths.GRID}
         pictures |= {says: path for says, path in paths.EVALUATE_PICTURES.items() if path.exists()}
         grids = list(paths.TRAIN_GRIDS.glob("*.png"))

@@ -93,7 +93,9 @@ def in_slurm(folder, stage):
 
 
 def files(folder, *places):
-    found = (path for place in places for path in (folder / place).rglob("*") if path.is_file())
+    found = (
+        path for place in places for path in (folder / place).rglob("*") if path.is_file() and path.name != "run.json"
+    )
     return {str(path.relative_to(folder)): path.read_bytes() for path in found}
 
 
@@ -237,6 +239,10 @@ def test_what_a_stage_logged_is_read_back(tracked, stage):
     assert {name: told["config"][name] for name in sections} == {name: params[name] for name in sections}
     listed = [out for kind in ("outs", "metrics", "plots") for out in described.get(kind, ())]
     outs = {out if isinstance(out, str) else next(iter(out)) for out in listed}
+    said = json.loads((folder / "results" / stage / "run.json").read_text())
+    assert kept_run.name.endswith(said["wandb_id"])
+    assert said["processes"] == (2 if stage == "train" else 1)
+    outs.remove(f"results/{stage}/run.json")  # says something else each time, so it would be a version each time
     assert told["config"]["outs"].keys() == outs
     assert {artifact["name"] for artifact in of_type(kept_run, "artifact")} >= {
         "-".join(Path(o).parts[1:]) for o in outs
