@@ -4,6 +4,7 @@ import json
 
 from pipeline import paths, provenance, tracking, work
 from pipeline.applications.report import build
+from pipeline.applications.taken import recorded
 from pipeline.params import Data, Evaluate, Judge, Losses, Model, Recogniser, Synthesize, Train
 
 
@@ -44,6 +45,7 @@ def run(
             controls,
             groups,
             paths.EVALUATE_PLOTS,
+            {file.parent.name: recorded(file) for file in paths.RUNS},
         )
         (w / "index.html").write_text(page, encoding="utf-8")
 
