@@ -47,6 +47,16 @@ METRICS = (
     EVALUATE_METRICS,
 )
 
+# What it took to run each stage. No stage's dep, for no two runs write the same; the report shows what there is.
+PREPARE_RUN = Path("results/prepare/run.json")
+PRETRAIN_RUN = Path("results/pretrain/run.json")
+JUDGE_RUN = Path("results/judge/run.json")
+TRAIN_RUN = Path("results/train/run.json")
+SYNTHESIZE_RUN = Path("results/synthesize/run.json")
+EVALUATE_RUN = Path("results/evaluate/run.json")
+REPORT_RUN = Path("results/report/run.json")
+RUNS = (PREPARE_RUN, PRETRAIN_RUN, JUDGE_RUN, TRAIN_RUN, SYNTHESIZE_RUN, EVALUATE_RUN)
+
 PREPARE_PLOTS = Path("results/prepare/plots")
 PRETRAIN_CURVE = Path("results/pretrain/plots/curve.csv")
 JUDGE_CURVE = Path("results/judge/plots/curve.csv")

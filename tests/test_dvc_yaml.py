@@ -137,7 +137,16 @@ def test_its_files_are_named_in_paths(stage):
 def test_metrics_and_plot_data_are_left_to_git(stage):
     """So that `git diff` and CI can compare them; DVC's cache holds the rest."""
     uncached = {path for path, flags in outputs(stage) if flags.get("cache") is False}
-    assert uncached == {path for path, _ in outputs(stage) if path.endswith(".json") or is_plot_data(path)}
+    compared = {path for path, _ in outputs(stage) if path.endswith(".json") or is_plot_data(path)}
+    assert uncached == compared - {f"results/{stage}/run.json"}
+
+
+@each_stage
+def test_what_a_run_took_is_an_output_of_it_and_of_no_stage_an_input(stage):
+    """It differs each time: as an input, it would make everything behind it stale."""
+    assert (f"results/{stage}/run.json", {}) in list(outputs(stage))
+    assert not [dep for dep in STAGES[stage]["deps"] if covered(Path("results/prepare/run.json"), [dep])]
+    assert not [dep for dep in STAGES[stage]["deps"] if dep.endswith("run.json")]
 
 
 @each_stage

@@ -107,6 +107,7 @@ WORKSPACE = (
             Drawn("evaluate/roc"),
             Drawn("evaluate/by_yaw"),
             Pictures("worst and best cases, and what else the model does", CASES),
+            Rows("evaluate/cases"),
             Rows("evaluate/controls"),
             Rows("evaluate/groups"),
         ),

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
+from pipeline.applications import taken
 from pipeline.applications.charts import CHART, panels, together
 
 GRIDS = 4  # of the pictures made during the training, the first and the last among them
@@ -189,6 +190,7 @@ def build(
     controls: Mapping[str, Mapping[str, Any]] | None = None,
     groups: Mapping[str, Mapping[str, Any]] | None = None,
     plots: Path | None = None,
+    runs: Mapping[str, Mapping[str, Any] | None] | None = None,
 ) -> str:
     """The page, as HTML.
 
@@ -204,6 +206,7 @@ def build(
         controls: system -> its metrics, of systems whose scores are known before.
         groups: FAMILY/GROUP -> the model's metrics for those subjects; FAMILY/gap -> the difference between groups.
         plots: folder with the evaluation's roc.csv and by_yaw.csv.
+        runs: stage -> what its run wrote of itself; None: nothing is known of it.
     """
     measured, took_part = without_author(metrics.get("evaluate", {}))
     controls, groups = ({name: without_author(row)[0] for name, row in (of or {}).items()} for of in (controls, groups))
@@ -247,6 +250,7 @@ def build(
         together={caption: lines for caption, lines in evaluated.items() if lines is not None},
         chart=CHART,
         stages={stage: remaining(values) for stage, values in metrics.items() if stage != "evaluate"},
+        taken=taken.rows(runs or {}),
         params=params,
         environment=environment,
     )

@@ -2,7 +2,7 @@
 
 from pipeline import assets, paths, tracking, work
 from pipeline.applications import judging
-from pipeline.applications.evaluation import curves, scores, table
+from pipeline.applications.evaluation import curves, extremes, scores, table
 from pipeline.applications.evaluation.appointed import appointed, named, named_file
 from pipeline.applications.evaluation.bench import bench
 from pipeline.applications.evaluation.kept import Kept
@@ -29,12 +29,17 @@ def run(data: Data, model: Model, judge: Judge, synthesize: Synthesize, evaluate
     # What is said of photographs changes with the model where a part of the model says it.
     before = [paths.FACES, paths.JUDGE, *given, *([paths.MODEL] if court.took_part else [])]
     kept = Kept(Settings.read().work / "seen" / Origin.of("evaluate", (judge, evaluate), before).fingerprint())
-    with tracking.run("evaluate", *sections) as track, work.building("evaluate", *sections, inputs=inputs) as w:
+    with (
+        work.building("evaluate", *sections, inputs=inputs) as w,
+        tracking.run("evaluate", *sections, record=paths.EVALUATE_RUN) as track,
+    ):
         measured = bench(court, gather(court, faces, people, synthesized, inception, kept))
         kept.tidy()
         results = scores.everything(measured, network)
         (w / "cases").mkdir(exist_ok=True)
-        write_table(w / "cases" / "cases.parquet", table.cases(measured.material, named(results.model.columns, court)))
+        cases = table.cases(measured.material, named(results.model.columns, court))
+        write_table(w / "cases" / "cases.parquet", cases)
+        track.pictured("evaluate/cases", *extremes.extremes(measured, results.model.figures, cases))
         for name, caption, picture in table.pictures(measured, results.model.figures, synthesize, network):
             write_png(w / "cases" / f"{name}.png", picture)
             track.picture(f"evaluate/{name}", picture, caption)

@@ -12,9 +12,13 @@ def run(data: Data, judge: Judge) -> None:
     faces = Faces(paths.FACES)
 
     sections, inputs = (data, judge), [paths.FACES]
-    with work.building("judge", *sections, inputs=inputs) as w, tracking.run("judge", *sections, folder=w) as track:
+    with (
+        work.building("judge", *sections, inputs=inputs) as w,
+        tracking.run("judge", *sections, folder=w, record=paths.JUDGE_RUN) as track,
+    ):
         fit = Fit("judge", w, judge.images, judge.batch_size, judge.precision, track.log)
         judging.make(data, judge, faces, fit, w / "model")
+        track.went_on(fit.resume.batches_done * judge.batch_size)
         verdicts = judging.scores(judging.load(data, judge, w / "model"), faces, "val")
 
         track.picture("judge/faces", contact_sheet(faces, split="val"), "people it is checked on")

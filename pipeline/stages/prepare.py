@@ -22,7 +22,7 @@ def run(data: Data) -> None:
     with (
         work.building("prepare", data) as folder,
         workers(settings.scheduler, settings.workers, folder) as engine,
-        tracking.run("prepare", data, folder=folder) as track,
+        tracking.run("prepare", data, folder=folder, record=paths.PREPARE_RUN) as track,
     ):
         rejected = build(candidates, made_how, rules, folder, engine)
         faces, statistics = Faces(folder / "faces"), describe(folder / "faces")

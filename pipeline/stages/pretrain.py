@@ -24,10 +24,11 @@ def run(data: Data, model: Model, pretrain: Recogniser) -> None:
     sections, inputs = (data, model, pretrain), [paths.FACES]
     with (
         work.building("pretrain", *sections, inputs=inputs) as w,
-        tracking.run("pretrain", *sections, folder=w) as track,
+        tracking.run("pretrain", *sections, folder=w, record=paths.PRETRAIN_RUN) as track,
     ):
         fit = Fit("pretrain", w, pretrain.images, pretrain.batch_size, pretrain.precision, track.log)
         fit.run(Recognition(network, pretrain, model.normalized_features), batches)
+        track.went_on(fit.resume.batches_done * pretrain.batch_size)
         weights.save(w / "model", {"recogniser": network}, {"identities": len(batches.names)})
 
         track.picture("pretrain/batch", batch_picture(batches), "what the recogniser is shown")

@@ -4,6 +4,7 @@ import json
 
 from pipeline import paths, provenance, tracking, work
 from pipeline.applications.report import build
+from pipeline.applications.taken import recorded
 from pipeline.params import Data, Evaluate, Judge, Losses, Model, Recogniser, Synthesize, Train
 
 
@@ -24,7 +25,10 @@ def run(
     controls, groups = (json.loads(path.read_text()) for path in (paths.CONTROLS, paths.GROUPS))
     curves = {file.parent.parent.name: file for file in paths.CURVES if file.exists()}
 
-    with tracking.run("report", *sections) as track, work.building("report", *sections) as w:
+    with (
+        work.building("report", *sections) as w,
+        tracking.run("report", *sections, record=paths.REPORT_RUN) as track,
+    ):
         pictures = {"Recombinations of people that nothing was trained on": paths.GRID}
         pictures |= {says: path for says, path in paths.EVALUATE_PICTURES.items() if path.exists()}
         grids = list(paths.TRAIN_GRIDS.glob("*.png"))
@@ -41,6 +45,7 @@ def run(
             controls,
             groups,
             paths.EVALUATE_PLOTS,
+            {file.parent.name: recorded(file) for file in paths.RUNS},
         )
         (w / "index.html").write_text(page, encoding="utf-8")
 

@@ -12,7 +12,10 @@ def run(model: Model, synthesize: Synthesize, evaluate: Evaluate) -> None:
     asked = synthesis(faces, paths.MODEL, model, synthesize, evaluate)
 
     sections, inputs = (model, synthesize, evaluate), (paths.FACES, paths.MODEL)
-    with tracking.run("synthesize", *sections) as track, work.building("synthesize", *sections, inputs=inputs) as w:
+    with (
+        work.building("synthesize", *sections, inputs=inputs) as w,
+        tracking.run("synthesize", *sections, record=paths.SYNTHESIZE_RUN) as track,
+    ):
         images = asked.images()
         with ShardWriter(w / "faces", "synthesized") as shards:
             for row, image in zip(asked.rows, images, strict=True):

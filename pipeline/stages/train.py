@@ -26,12 +26,16 @@ def run(data: Data, model: Model, pretrain: Recogniser, losses: Losses, train: T
     method = chosen(model.method).build(model, pretrain, losses, train, *shape, start.state_dict())
 
     sections, inputs = (data, model, pretrain, losses, train), (paths.FACES, paths.RECOGNISER)
-    with work.building("train", *sections, inputs=inputs) as w, tracking.run("train", *sections, folder=w) as track:
+    with (
+        work.building("train", *sections, inputs=inputs) as w,
+        tracking.run("train", *sections, folder=w, record=paths.TRAIN_RUN) as track,
+    ):
         average = Average(method.AVERAGED, t.average_images, t.batch_size)
         watch = WATCHES[model.method](faces, start, w / "grids", track)
         look = (watch.check, t.validate_images)
         fit = Fit("train", w, t.images, t.batch_size, t.precision, watch.record, average, *look)
         fit.run(method, batches)
+        track.went_on(fit.resume.batches_done * t.batch_size)
         trained = {name: average.averages.get(name, getattr(method, name)) for name in method.NETWORKS}
         facts = {"identities": len(batches.names), "source": "+".join(data.source), "model": model.model_dump()}
         people = {"people": batches.names.tolist()} if model.method == "cvaegan" else {}  # whom it can be asked for

@@ -39,7 +39,7 @@ def opened(stage: str, sections: Iterable[BaseModel], folder: Path | None, deps:
     mode = _mode()
     if mode == "disabled":
         return None
-    run_id, group = _run_id(stage, folder), _experiment()
+    run_id, group = _run_id(stage, folder), experiment()
     config = {section_name(section): section.model_dump() for section in sections}
     config |= {"environment": provenance.environment(), "deps": deps}
 
@@ -137,10 +137,11 @@ def _run_id(stage: str, folder: Path | None) -> str | None:
     file = folder / RUN_ID
     if not file.exists():
         attempt = secrets.token_hex(8)  # a forced repetition is a run of its own
-        belongs = "\n".join((_experiment(), stage, folder.name, attempt))
+        belongs = "\n".join((experiment(), stage, folder.name, attempt))
         write(file, hashlib.sha256(belongs.encode()).hexdigest()[:12])
     return file.read_text(encoding="utf-8").strip()
 
 
-def _experiment() -> str:
+def experiment() -> str:
+    """The group of its runs: DVC's name, else branch and commit."""
     return os.environ.get("DVC_EXP_NAME") or provenance.revision()

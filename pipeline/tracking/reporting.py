@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from pipeline import provenance
 from pipeline.settings import is_first
-from pipeline.tracking import connection, lineage
+from pipeline.tracking import attempt, connection, lineage
 from pipeline.tracking.files import as_json, finite, number, write
 
 if TYPE_CHECKING:  # both take seconds to import
@@ -24,14 +24,16 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def run(stage: str, *sections: BaseModel, folder: Path | None = None) -> Iterator["Run"]:
+def run(stage: str, *sections: BaseModel, folder: Path | None = None, record: Path | None = None) -> Iterator["Run"]:
     """Track a stage: record its params and origin, close the run even when the body raises (as failed).
 
     Args:
         stage: its name; the run's job type.
         *sections: the sections of params.yaml that the stage was handed.
         folder: the stage's work folder: a stage that goes on there continues its run. None: always a run of its own.
+        record: the file that says what the run took, written when the body has ended well; None: nobody asks.
     """
+    begun = attempt.begun(stage, sections, folder) if record and is_first() else {}
     if is_first():
         deps = provenance.lineage(stage)
         tracked = Run(connection.opened(stage, sections, folder, deps))
@@ -41,10 +43,14 @@ def run(stage: str, *sections: BaseModel, folder: Path | None = None) -> Iterato
     exit_code = 1
     try:
         yield tracked
-        tracked.made(provenance.outs(stage))
+        # Never twice the same, the record would be a new version in the graph of W&B each time.
+        tracked.made([out for out in provenance.outs(stage) if Path(out) != record])
         exit_code = 0
     finally:
+        known = begun | tracked.identity() | {"images_before": tracked.images_before}
         tracked.finish(exit_code)
+    if record and is_first():
+        attempt.ended(record, known)
 
 
 class Run:
@@ -54,6 +60,7 @@ class Run:
         self.history: dict[int, dict[str, float]] = {}  # images seen -> values
         self._wandb = wandb_run
         self._writes = writes
+        self.images_before = 0  # seen by earlier tries, which this one goes on from
         self._images = 0
         self._described: dict[str, Mapping[str, Any]] = {}  # path of an out -> what is in it
         self._reported = False
@@ -166,6 +173,18 @@ class Run:
         if plain:
             self._send(send)
 
+    def pictured(self, key: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """A table for the dashboard alone, if it has rows; values that are uint8 [H, W, 3] RGB are its pictures."""
+
+        def send(wandb_run: "wandb.Run") -> None:
+            import wandb
+
+            shown = [[wandb.Image(v) if isinstance(v, np.ndarray) else v for v in row] for row in rows]
+            wandb_run.log({key: wandb.Table(list(columns), shown), "images": self._images})
+
+        if rows:
+            self._send(send)
+
     def reference(self, name: str, folder: Path, metadata: Mapping[str, Any]) -> None:
         """Say what is in a folder that the stage makes: its artifact gets it, and says where the folder lies.
 
@@ -188,6 +207,14 @@ class Run:
             wandb_run.log({key: picture, "images": self._images})
 
         self._send(send)
+
+    def went_on(self, images: int) -> None:
+        """Say how many images earlier tries had seen, with whose work this one goes on; 0: with none."""
+        self.images_before = images
+
+    def identity(self) -> dict[str, str | None]:
+        """What W&B calls it; None where there is no run."""
+        return {f"wandb_{name}": getattr(self._wandb, name, None) for name in ("id", "name")}
 
     def used(self, deps: Mapping[str, str]) -> None:
         """What other stages made and this one was given: path -> DVC's md5."""

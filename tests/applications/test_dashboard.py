@@ -10,6 +10,7 @@ from itertools import chain
 import pytest
 from ruamel.yaml import YAML
 
+from pipeline import paths
 from pipeline.applications import dashboard
 from pipeline.tracking import connection, dashboards
 from pipeline.tracking.panels import Bars, Comparer, Drawn, Lines, Parallel, Pictures, Rows
@@ -47,6 +48,8 @@ def test_a_curve_that_is_shown_is_a_column_of_a_curve(key):
 @pytest.mark.parametrize("key", sorted({panel.key for panel in PANELS if isinstance(panel, Rows | Drawn)}))
 def test_a_table_that_is_shown_is_a_file_of_that_stage(key):
     stage, name = key.removesuffix("/rows").split("/")
+    if key == paths.CASES.relative_to("results").as_posix():  # in DVC's cache: tests/stages/test_several_processes.py
+        return
     assert [*ROOT.glob(f"results/{stage}/{name}.json"), *ROOT.glob(f"results/{stage}/plots/{name}.csv")]
 
 

@@ -8,7 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow.parquet
 import pytest
+from PIL import Image
 from ruamel.yaml import YAML
 
 from pipeline.applications import dashboard
@@ -16,7 +18,7 @@ from pipeline.params import load_params
 from pipeline.tracking.panels import Pictures
 from tests.conftest import ROOT
 from tests.datasets.building.projects import RENDERED, project
-from tests.tracking.runs import kept, of_type, summed_up
+from tests.tracking.runs import kept, of_type, summed_up, table
 from tests.training.test_data_parallel import free_port
 
 pytestmark = pytest.mark.slow
@@ -93,7 +95,9 @@ def in_slurm(folder, stage):
 
 
 def files(folder, *places):
-    found = (path for place in places for path in (folder / place).rglob("*") if path.is_file())
+    found = (
+        path for place in places for path in (folder / place).rglob("*") if path.is_file() and path.name != "run.json"
+    )
     return {str(path.relative_to(folder)): path.read_bytes() for path in found}
 
 
@@ -237,6 +241,10 @@ def test_what_a_stage_logged_is_read_back(tracked, stage):
     assert {name: told["config"][name] for name in sections} == {name: params[name] for name in sections}
     listed = [out for kind in ("outs", "metrics", "plots") for out in described.get(kind, ())]
     outs = {out if isinstance(out, str) else next(iter(out)) for out in listed}
+    said = json.loads((folder / "results" / stage / "run.json").read_text())
+    assert kept_run.name.endswith(said["wandb_id"])
+    assert said["processes"] == (2 if stage == "train" else 1)
+    outs.remove(f"results/{stage}/run.json")  # says something else each time, so it would be a version each time
     assert told["config"]["outs"].keys() == outs
     assert {artifact["name"] for artifact in of_type(kept_run, "artifact")} >= {
         "-".join(Path(o).parts[1:]) for o in outs
@@ -251,6 +259,21 @@ def test_what_a_stage_logged_is_read_back(tracked, stage):
         for row in rows if header[0] == "images" and stage != "prepare" else ():
             written = {key: float(value) for key, value in zip(header, row, strict=True) if value}
             assert any({k: p[k] for k in written if k in p} == pytest.approx(written, rel=1e-5) for p in points)
+
+
+def test_the_worst_and_the_best_cases_are_a_table_with_pictures(tracked):
+    folder, kept_run = tracked["evaluate"]
+    cases = pyarrow.parquet.read_table(folder / "results/evaluate/cases/cases.parquet")
+    rows = table(kept_run, "evaluate/cases")
+    pictures = ["subject_image", "sample_image", "output", "truth"]
+    assert list(rows[0]) == ["metric", "place", *pictures, *cases.column_names]
+    assert len(rows) == 3 * 24
+    by_likeness = rows[:24]
+    assert {row["metric"] for row in by_likeness} == {"identity/cosine_subject"}
+    assert [by_likeness[i]["place"] for i in (0, 11, 12, 23)] == ["worst 1", "worst 12", "best 12", "best 1"]
+    likeness = sorted(cases["identity/cosine_subject"].to_pylist())
+    assert [row["identity/cosine_subject"] for row in by_likeness] == pytest.approx(likeness[:12] + likeness[-12:])
+    assert {Image.open(row[name]).size for row in rows for name in pictures} == {(32, 32)}
 
 
 def test_in_wandb_the_graph_leads_from_the_faces_to_the_numbers(tracked):

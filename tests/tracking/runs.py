@@ -53,6 +53,17 @@ def of_type(run: Path, kind: str) -> list[Any]:
     return [record[kind] for record in records(run) if record["type"] == kind]
 
 
+def table(run: Path, key: str) -> list[dict[str, Any]]:
+    """The rows of a table that a run logged: column -> value; of a picture, the file that is kept of it."""
+    for artifact in of_type(run, "artifact"):
+        kept_at = {entry["path"]: Path(entry.get("local_path", "")) for entry in artifact["manifest"]["contents"]}
+        if f"{key}.table.json" in kept_at:
+            content = json.loads(kept_at[f"{key}.table.json"].read_text())
+            shown = [[kept_at[v["path"]] if isinstance(v, dict) else v for v in row] for row in content["data"]]
+            return [dict(zip(content["columns"], row, strict=True)) for row in shown]
+    raise KeyError(key)
+
+
 def _inspect(run: Path, *options: str) -> bytes:
     command = [sys.executable, "-m", "wandb", "leet", "inspect", *options, "--json", str(run)]
     return subprocess.run(command, capture_output=True, check=True).stdout

@@ -54,6 +54,9 @@ def tracked(tmp_path_factory):
             run.curve(Path("plots/curve.csv"))
             run.picture("grid", Path("grid.png"), "rows are people")
             run.picture("worst", np.full((8, 8, 3), 255, np.uint8))
+            shown = [["ada", np.full((4, 4, 3), 90, np.uint8), 0.5], ["bob", np.zeros((4, 4, 3), np.uint8), None]]
+            run.pictured("judge/cases", ["subject", "output", "likeness"], shown)
+            run.pictured("judge/none", ["subject"], [])
             run.metrics(Path("results/judge/metrics.json"), {"replaced": 1})
             run.metrics(Path("results/judge/metrics.json"), METRICS, {"truth/psnr": "no known truth"})
             run.systems(Path("results/judge/controls.json"), SYSTEMS)
@@ -135,6 +138,15 @@ def test_a_table_can_be_drawn_as_lines_in_the_dashboard(tracked, summary):
         tuple(row[drawn["columns"].index(name)] for name in ("lineKey", "step", "lineVal")) for row in drawn["data"]
     }
     assert points == {("made", -1, 0.5), ("made", 0, 1), ("real", -1, 0.6), ("real", 0, 1)}
+
+
+def test_a_table_has_pictures_among_its_values(tracked, summary):
+    assert (summary["summary"]["judge/cases"]["ncols"], summary["summary"]["judge/cases"]["nrows"]) == (3, 2)
+    assert "judge/none" not in summary["summary"]
+    first, second = runs.table(*runs.kept(tracked), "judge/cases")
+    assert list(first) == ["subject", "output", "likeness"]
+    assert [[row["subject"], row["likeness"]] for row in (first, second)] == [["ada", 0.5], ["bob", None]]
+    assert [np.asarray(Image.open(row["output"])).max() for row in (first, second)] == [90, 0]
 
 
 def test_where_there_is_no_system_the_file_says_so_and_there_is_no_table(tracked, summary):

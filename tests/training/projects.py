@@ -86,8 +86,9 @@ def change(folder: Path, sections: dict[str, dict[str, Any]]) -> None:
 
 
 def content(folder: Path) -> dict[str, str]:
-    """File -> sha256, of all that `train` wrote."""
+    """File -> sha256, of all that `train` wrote but what it says of its own run."""
     files = [p for place in ("models/train", "results/train") for p in (folder / place).rglob("*") if p.is_file()]
+    files = [p for p in files if p.name != "run.json"]  # when it ran, and how long
     return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(files)}
 
 

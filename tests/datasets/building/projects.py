@@ -48,6 +48,7 @@ def prepare(folder: Path, **env: str) -> tuple[int, str]:
 
 
 def content(folder: Path) -> dict[str, str]:
-    """File -> sha256, of all that the stage wrote."""
+    """File -> sha256, of all that the stage wrote but what it says of its own run."""
     files = [p for place in ("data/faces", "results/prepare") for p in (folder / place).rglob("*") if p.is_file()]
+    files = [p for p in files if p.name != "run.json"]  # when it ran, and how long
     return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(files)}
