@@ -39,10 +39,15 @@ class BySplit(Section):
 
 
 class People(BySplit):
-    """People for each split."""
+    """People for each split; 0 leaves a split to the other sources, where there are any."""
 
-    val: int = Field(ge=3, description="curves during training: subject, sample and someone unrelated")
-    test: int = Field(ge=3, description="every number that is reported: likewise")
+    train: int = Field(ge=0, description="the generator and its recogniser learn from these people")
+    judge: int = Field(ge=0, description="the judge learns from these people, the generator never sees them")
+    val: int = Field(ge=0, description="curves during training: subject, sample and someone unrelated")
+    test: int = Field(ge=0, description="every number that is reported: likewise")
+
+
+FEWEST = {"train": 2, "judge": 2, "val": 3, "test": 3}  # rendered people, where there are no others
 
 
 class Rendered(Section):
@@ -361,6 +366,13 @@ def _contradictions(raw: dict[str, Any]) -> list[str]:
         lines.append(f"data.source: should name each source once (got {sources})")
     if "rendered" in sources and at("data.margin") not in (0, None):
         lines.append(f"data.margin: should be 0 with rendered heads, whose camera is fixed (got {at('data.margin')})")
+    for split, fewest in FEWEST.items() if sources == ["rendered"] else ():
+        value = at(f"data.rendered.people.{split}")
+        if isinstance(value, int) and value < fewest:
+            lines.append(
+                f"data.rendered.people.{split}: should be at least {fewest} where data.source is rendered alone "
+                f"(got {value})"
+            )
     if sources == ["rendered"] and isinstance(people, int):
         for name, most in (("samples_per_subject", people - 1), ("grid_samples", people), ("grid_subjects", people)):
             value = at(f"synthesize.{name}")

@@ -54,6 +54,8 @@ def test_a_mistake_is_named(tmp_path, right, wrong, message):
         ("grid_subjects: 8", "grid_subjects: 60", "synthesize.grid_subjects"),
         ("source: rendered", "source: [rendered, rendered]", "data.source: should name each source once"),
         ("recognisers: frozen", "recognisers: joint", "losses.ipgan.feature_C_target: should be photograph"),
+        ("judge: 400, val: 16", "judge: 0, val: 16", "data.rendered.people.judge: should be at least 2 where"),
+        ("val: 16, test: 48}", "val: 2, test: 48}", "data.rendered.people.val: should be at least 3 where"),
         ("margin: 0.0", "margin: 0.2", "data.margin: should be 0 with rendered heads"),
         ("val: 0.1, test: 0.2}", "val: 0.1, test: 0.3}", "data.shares"),
     ],
@@ -61,6 +63,12 @@ def test_a_mistake_is_named(tmp_path, right, wrong, message):
 def test_a_contradiction_is_named(tmp_path, right, wrong, message):
     (line,) = problems(tmp_path, (right, wrong))
     assert line.startswith(message)
+
+
+def test_beside_another_source_nobody_rendered_is_needed(tmp_path):
+    text = COMMITTED.replace("judge: 400, val: 16, test: 48", "judge: 0, val: 0, test: 0")
+    (tmp_path / "params.yaml").write_text(text.replace("source: rendered", "source: [photos, rendered]"))
+    assert load_params(tmp_path / "params.yaml").data.rendered.people.test == 0
 
 
 def test_what_one_method_wants_of_C_does_not_bind_the_other(tmp_path):

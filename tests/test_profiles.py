@@ -1,7 +1,9 @@
 """Each profile is a list of settings that `dvc exp run $(cat profiles/NAME)` takes, making valid params."""
 
+import os
 import re
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -81,7 +83,7 @@ def published(schema: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, 
 
 
 def test_there_are_those_that_the_readme_names():
-    assert PROFILES == ["gpu", "paper", "paper_cvaegan", "smoke"]
+    assert PROFILES == ["gpu", "paper", "paper_cvaegan", "photos", "photos_and_heads", "smoke"]
     named = re.findall(r"^\| `(\w+)` ", (ROOT / "profiles/README.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert sorted(named) == PROFILES
 
@@ -100,6 +102,36 @@ def test_it_sets_each_key_once(profile):
 def test_smoke_needs_nothing_but_the_repository(params_of):
     params = params_of("smoke")
     assert (params.data.source, params.evaluate.inception) == (("rendered",), "off")
+
+
+def test_heads_beside_photographs_are_trained_on_and_nothing_else(params_of):
+    photos, both = (params_of(profile) for profile in ("photos", "photos_and_heads"))
+    people = both.data.rendered.people
+    assert people.train > 0
+    assert (people.judge, people.val, people.test) == (0, 0, 0)
+    assert (photos.data.shares, photos.train) == (both.data.shares, both.train)
+    assert photos.data.shares.judge == 0
+
+
+def test_the_readme_lays_out_the_photographs_as_their_publishers_give_them(tmp_path):
+    (recipe,) = re.findall(
+        r"^```sh\n(.+?)^```$", (ROOT / "profiles/README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL
+    )
+    names = ["orl faces/s1/1.pgm", "orl faces/s1/10.pgm", "orl faces/s40/1.pgm", "orl faces/README"]
+    names += [
+        f"london/{name}.{kind}" for name in ("neutral_front/001_03", "smiling_front/001_08") for kind in ("jpg", "tem")
+    ]
+    names += ["london/london_faces_info.csv", "congress/A000055.jpg"]
+    for name in [*names, "data/photos/.gitkeep", "data/unlabelled/.gitkeep"]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    places = {"ORL": "orl faces", "LONDON": "london", "CONGRESS": "congress"}
+    subprocess.run(["sh", "-ec", recipe], cwd=tmp_path, env={"PATH": os.environ["PATH"], **places}, check=True)
+    laid = {str(file.relative_to(tmp_path / "data")) for file in (tmp_path / "data").rglob("*.*")}
+    assert laid - {"photos/.gitkeep", "unlabelled/.gitkeep"} == {
+        "photos/orl_s1/1.pgm", "photos/orl_s1/10.pgm", "photos/orl_s40/1.pgm",
+        "photos/london_001/001_03.jpg", "photos/london_001/001_08.jpg", "unlabelled/A000055.jpg",
+    }  # fmt: skip
 
 
 def test_paper_has_every_value_that_the_papers_give(params_of):
