@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ class Page:
                 with gr.Column(scale=4, min_width=280), gr.Row():
                     subject = slot("Subject", "who", self.subjects)
                     sample = slot("Sample", "all else", self.samples)
-                with gr.Column(scale=7, min_width=280), gr.Tabs():
+                with gr.Column(scale=7, min_width=280), gr.Tabs(overflow_behavior="wrap"):
                     with gr.Tab("Recombine"):
                         self._recombine(subject, sample)
                     with gr.Tab("Change"):
@@ -73,7 +74,16 @@ class Page:
             return
         with gr.Row(elem_id="sliders"):
             sliders = [
-                gr.Slider(-s.reach, s.reach, 0, step=s.reach / 20, label=s.label, min_width=150, elem_id=f"by-{s.name}")
+                gr.Slider(
+                    -s.reach,
+                    s.reach,
+                    0,
+                    step=s.reach / 20,
+                    label=s.label,
+                    buttons=[],
+                    min_width=0,
+                    elem_id=f"by-{s.name}",
+                )
                 for s in self.sliding.sliders
             ]
         with gr.Row():
@@ -109,42 +119,50 @@ class Page:
                 share = gr.Slider(0, 1, 0.5, step=0.05, label="Way to the far end", elem_id="share")
                 with gr.Row():
                     button = gr.Button("Morph", variant="primary", elem_id="morph")
-                    whole = gr.Button("Film of the way", elem_id="way")
-                made = result("morphed", None, "", None)
-                filmed = film("way-film")
+                    whole = gr.Button("As a film", elem_id="way")
+                with gr.Column() as as_picture:
+                    made = result("morphed", None, "", None)
+                with gr.Column(visible=False) as as_film:
+                    filmed = film("way-film")
 
         def run(who: str | None, how: str | None, end: str | None, which: str, part: float) -> tuple[Any, ...]:
             places = place(who), place(how), place(end)
             return self._shown(lambda: self.showing.between(*places, which == "subject", float(part)))
-
-        gr.on(
-            [button.click, share.input, what.input],
-            run,
-            [subject, sample, other, what, share],
-            made,
-            api_name="morph",
-            trigger_mode="always_last",
-            concurrency_id="model",
-            show_progress="minimal",
-        )
 
         def run_film(who: str | None, how: str | None, end: str | None, which: str) -> tuple[Any, ...]:
             places = place(who), place(how), place(end)
             return self._filmed(lambda: self.filming.between(*places, which == "subject"))
 
         inputs = [subject, sample, other, what]
+        asked = [button.click, share.input, what.input]
+        gr.on(
+            asked,
+            run,
+            [*inputs, share],
+            made,
+            api_name="morph",
+            trigger_mode="always_last",
+            concurrency_id="model",
+            show_progress="minimal",
+        )
         whole.click(run_film, inputs, filmed, api_name="morph_film", concurrency_id="model")
+        for triggers, film_is_shown in ((asked, False), ([whole.click], True)):
+            sides = gr.Column(visible=not film_is_shown), gr.Column(visible=film_is_shown)
+            gr.on(triggers, partial(tuple, sides), None, [as_picture, as_film], queue=False, api_visibility="private")
 
     def _film(self, subject: gr.Image) -> None:
         with gr.Row():
-            with gr.Column(scale=2, min_width=200):
+            with gr.Column(scale=5, min_width=270):
                 gr.HTML('<p class="slot"><strong>Clip</strong> of somebody, who gets the face of the subject</p>')
                 given = clip()
-                gr.HTML(f'<p class="note">{LIMITS}. It is deleted like a photograph.</p>')
+            with gr.Column(scale=3, min_width=200):
+                gr.HTML(
+                    f'<p class="note">{LIMITS}. It takes a while, in which the others wait, and is deleted after '
+                    "half an hour, as is what is made of it.</p>"
+                )
                 button = gr.Button("Act", variant="primary", elem_id="act")
-                head = gr.Button("Let a rendered head perform", elem_id="perform")
-            with gr.Column(scale=3, min_width=270):
-                made = film("acted")
+                head = gr.Button("A rendered head acts", elem_id="perform")
+        made = film("acted")
 
         def run(who: str | None, what: str | None) -> tuple[Any, ...]:
             return self._filmed(lambda: self.filming.acted(place(who), place(what)))
@@ -189,10 +207,10 @@ class Page:
         return file, beside(shown), file
 
     def _filmed(self, ask: Callable[[], Filmed]) -> tuple[Any, ...]:
-        """The same for a film, whose place is shown when there is one."""
+        """The same for a film; its place, and the way to download it, are shown when there is one."""
         try:
             filmed = ask()
         except UserError as error:
-            return gr.Video(value=None, visible=False), refusal(error), None
+            return gr.Video(value=None, visible=False), refusal(error), gr.DownloadButton(value=None, visible=False)
         file = str(self.files.put(filmed.film, ".mp4"))
-        return gr.Video(value=file, visible=True), beside(filmed), file
+        return gr.Video(value=file, visible=True), beside(filmed), gr.DownloadButton(value=file, visible=True)

@@ -88,7 +88,7 @@ def result(name: str, picture: str | None, words: str, download: str | None) -> 
             elem_id=name,
             elem_classes="result",
         )
-        return image, *_told(name, words, download, "Download the PNG")
+        return image, *_told(name, words, "Download the PNG", download)
 
 
 def film(name: str) -> Sequence[gr.components.Component]:
@@ -106,22 +106,22 @@ def film(name: str) -> Sequence[gr.components.Component]:
             elem_id=name,
             elem_classes="result",
         )
-        return video, *_told(name, "", None, "Download the MP4")
+        return video, *_told(name, "", "Download the MP4", None, shown=False)
 
 
 def clip() -> gr.Video:
     """A film by upload or webcam."""
     video = gr.Video(
-        show_label=False, sources=["upload", "webcam"], include_audio=True, height=230, buttons=[], elem_id="clip"
+        show_label=False, sources=["upload", "webcam"], include_audio=True, height=280, buttons=[], elem_id="clip"
     )
     video.preprocess = _path  # as for pictures
     return video
 
 
-def _told(name: str, words: str, download: str | None, label: str) -> Sequence[gr.components.Component]:
+def _told(name: str, words: str, label: str, download: str | None, shown: bool = True) -> tuple[Any, Any]:
     with gr.Column(scale=3, min_width=200):
         text = gr.HTML(words, elem_id=f"{name}-words")
-        button = gr.DownloadButton(label, value=download, size="sm", elem_id=f"{name}-download")
+        button = gr.DownloadButton(label, value=download, visible=shown, size="sm", elem_id=f"{name}-download")
     return text, button
 
 

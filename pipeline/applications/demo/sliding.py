@@ -24,9 +24,9 @@ class Slider(NamedTuple):
 
 
 OFFERED = (
-    Slider("attribute", "yaw", "Turn, degrees", 45),
-    Slider("attribute", "pitch", "Look up, degrees", 20),
-    Slider("attribute", "light_azimuth", "Light from the side, degrees", 90),
+    Slider("attribute", "yaw", "Turn (°)", 45),
+    Slider("attribute", "pitch", "Look up (°)", 20),
+    Slider("attribute", "light_azimuth", "Side light (°)", 90),
     Slider("attribute", "light_warmth", "Warm light", 1),
     Slider("attribute", "mouth_open", "Open mouth", 1),
     Slider("attribute", "smile", "Smile", 1),
@@ -116,4 +116,4 @@ def _place(slider: Slider) -> int:
 
 
 def _noun(slider: Slider) -> str:
-    return slider.label.split(",")[0].lower()
+    return slider.label.removesuffix(" (°)").lower()

@@ -64,6 +64,12 @@ class Tab:
             time.sleep(0.2)
         return value
 
+    def choose(self, element: str, file: Path) -> None:
+        """Give a file to an input of the page, named by a selector."""
+        document = self.ask("DOM.getDocument")["root"]["nodeId"]
+        node = self.ask("DOM.querySelector", nodeId=document, selector=element)["nodeId"]
+        self.ask("DOM.setFileInputFiles", nodeId=node, files=[str(file)])
+
     def picture(self, file: Path) -> None:
         """The whole page as a PNG."""
         shot = self.ask("Page.captureScreenshot", captureBeyondViewport=True)
