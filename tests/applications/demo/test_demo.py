@@ -155,7 +155,7 @@ def test_in_a_browser_films_play_and_a_clip_that_does_not_do_is_refused(served, 
         show(tab, name, button)
         video = f"document.querySelector('{film} video')"
         assert not tab.value(f"!!{video}?.offsetWidth")
-        tab.value(f"document.querySelector('{button}').click()")
+        tab.click(button)
         played = tab.until(f"{video}?.currentTime > 0.1 && {video}.currentSrc")
         assert b"synthetic, made by Facet, model " in fetched(played)
         assert tab.value(f"{video}.getBoundingClientRect().width") > 250
