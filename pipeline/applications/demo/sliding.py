@@ -47,11 +47,12 @@ class Sliding:
 
     def __init__(self, showing: Showing) -> None:
         self._showing = showing
+        self.sliders: tuple[Slider, ...] = ()
         self._directions: dict[str, Directions] = {}
         try:
             self._directions = known_directions(showing.model)
         except UserError as error:
-            self.sliders, self.sentence = (), f"There are no sliders: {error}. Then start the demo again."
+            self.sentence = f"There are no sliders: {error}. Then start the demo again."
             return
         told = [(slider, self._told(slider)) for slider in OFFERED]
         self.sliders = tuple(slider for slider, share in told if share >= FAINT)
