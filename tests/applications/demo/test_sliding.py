@@ -8,6 +8,7 @@ from pipeline.applications.demo.showing import Showing
 from pipeline.applications.demo.sliding import OFFERED, Sliding
 from pipeline.applications.editing import KNOWN, Change, edited
 from pipeline.datasets import heads
+from pipeline.datasets.shards import Faces
 from tests.applications.demo.sliders import keep_directions
 from tests.applications.linear import Linear
 from tests.applications.projects import prepare_heads
@@ -70,47 +71,46 @@ def test_the_true_answer_is_the_head_with_the_change_and_ends_where_heads_end(sl
         assert (shown.seen["the true answer, rendered"] == expected).all()
 
 
+class Seeing(Linear):
+    """Of a rendered head it sees what `Linear` draws of the same numbers."""
+
+    fingerprint = "0" * 16
+
+    def __init__(self):
+        super().__init__()
+        self.known = {}
+
+    def learn(self, renderings, people, scenes):
+        drawn = self.draw(people, scenes)
+        self.known |= {image.tobytes(): one for image, one in zip(renderings, drawn, strict=True)}
+
+    def _codes(self, images):
+        return super()._codes(np.stack([self.known.get(image.tobytes(), image) for image in images]))
+
+
+@pytest.mark.slow
 def test_where_everything_is_linear_the_sliders_give_the_truth(here, gallery, files):
-    """By directions that are fitted here, of a model whose right answers are known."""
-
-    class Model(Linear):
-        fingerprint = "0" * 16
-
     prepare_heads(here, {"train": 300}, each=1, seed=3)
-    model, known = Model(), []
-
-    class Drawing(Model):
-        """Sees what a head is, not how it was rendered."""
-
-        def identity(self, images):
-            return super().identity(np.stack([self._drawn(image) for image in images]))
-
-        def attributes(self, images):
-            return super().attributes(np.stack([self._drawn(image) for image in images]))
-
-        def _drawn(self, image):
-            return next((drawn for rendered, drawn in known if (rendered == image).all()), image)
-
-    from pipeline.datasets.shards import Faces
-
-    faces = Faces(here / paths.FACES)
+    faces, model = Faces(here / paths.FACES), Seeing()
     rows = faces.of_split("train")
-    columns = (faces.column(f"{name}_vector", rows) for name in ("identity", "attribute"))
-    known += zip(faces.images(rows), model.draw(*columns), strict=True)
-    ends = [gallery.drawn(gallery.subjects[2]), gallery.drawn(gallery.samples[3])]
-    known += [(heads.render(*h, model.image_size).image, model.draw(h[0][None], h[1][None])[0]) for h in ends]
-    sliding = Sliding(Showing(Drawing(), gallery))
+    model.learn(faces.images(rows), faces.column("identity_vector", rows), faces.column("attribute_vector", rows))
+    who, how = gallery.drawn(gallery.subjects[2]), gallery.drawn(gallery.samples[3])
+    for head in (who, how):
+        model.learn(heads.render(*head, model.image_size).image[None], head.identity[None], head.attributes[None])
+    sliding = Sliding(Showing(model, gallery))
     assert list((here / paths.DIRECTIONS).iterdir())
     assert sliding.sliders == OFFERED
     shown = sliding.changed(files[0][2], files[1][3], {"yaw": -20.0, "beard": 0.2, "smile": -0.3})
-    person, scene = ends[0].identity.copy(), ends[1].attributes.copy()
-    for vector, dimensions, name, by in (
-        (person, heads.IDENTITY, "beard", 0.2), (scene, heads.ATTRIBUTES, "yaw", -20.0),
-        (scene, heads.ATTRIBUTES, "smile", -0.3),
-    ):  # fmt: skip
-        place = [d.name for d in dimensions].index(name)
-        vector[place] = np.clip(vector[place] + by, dimensions[place].low, dimensions[place].high)
+    person = changed(who.identity, heads.IDENTITY, beard=0.2)
+    scene = changed(how.attributes, heads.ATTRIBUTES, yaw=-20.0, smile=-0.3)
     assert np.abs(shown.picture.astype(int) - model.draw(person[None], scene[None])[0]).max() <= 2
+
+
+def changed(vector, dimensions, **by):
+    """Numbers moved, each within its range."""
+    amounts = np.array([by.get(d.name, 0.0) for d in dimensions])
+    low, high = ([getattr(d, end) for d in dimensions] for end in ("low", "high"))
+    return np.where(amounts == 0, vector, np.clip(vector + amounts, low, high))
 
 
 def test_without_heads_to_learn_from_it_says_how_to_get_them(showing, here):
