@@ -1,6 +1,7 @@
 """`python -m pipeline edit`: one thing of a face changes: an attribute in z, or a trait of the person in f_I."""
 
 import logging
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,13 +19,14 @@ from pipeline.applications.recombine import opened
 from pipeline.applications.synthesizer import FaceSynthesizer
 from pipeline.datasets import heads
 from pipeline.errors import UserError
-from pipeline.training.spread import chunks
+from pipeline.training.spread import CHUNK, chunks
 
 log = logging.getLogger(__name__)
 
 KNOWN = {"attribute": heads.ATTRIBUTES, "trait": heads.IDENTITY}
 FAINT = 0.1  # of a number's variance
 MOST, FEWEST = 16384, 6  # photographs that directions are fitted on, and people
+SOME = 4  # chunks after which it can be said how long all take
 
 
 class Change(NamedTuple):
@@ -131,10 +133,13 @@ def fit(model: FaceSynthesizer) -> dict[str, Directions]:
     _, person = np.unique(faces.column("identity")[rows].astype(str), return_inverse=True)
     if person.max() + 1 < FEWEST:
         raise UserError(f"{faces.folder}: {person.max() + 1} people are too few for directions; {FEWEST} are needed")
-    codes = []
+    codes, began = [], time.monotonic()
     for part in chunks(rows):
         images = faces.images(part)
         codes.append((model.identity(images), model.attributes(images)))
+        if len(codes) == SOME:
+            left = (time.monotonic() - began) * (len(rows) / (SOME * CHUNK) - 1)
+            log.info("edit: %d heads are looked at, about %.0f s", len(rows), max(left, 1))
     f_I, z = (np.concatenate(code) for code in zip(*codes, strict=True))
     traits = by_person(faces.column("identity_vector", rows), person)
     found = {

@@ -2,6 +2,8 @@
 
 import io
 from collections.abc import Callable
+from fractions import Fraction
+from importlib.util import find_spec
 
 import numpy as np
 from PIL import Image
@@ -22,26 +24,17 @@ def gif(frames: np.ndarray, fingerprint: str) -> bytes:
 
 
 def mp4(frames: np.ndarray, fingerprint: str) -> bytes:
-    """Frames, uint8 [N, H, W, 3] RGB with even sides, as H.264 whose comment says what it is.
+    """Frames, uint8 [N, H, W, 3] RGB, as H.264 whose comment says what it is.
 
     Raises:
         UserError: PyAV is not installed.
     """
-    try:
-        import av
-    except ImportError:
-        raise UserError(
-            "an .mp4 takes PyAV: `pip install av`, or let --out end in .gif, in .png or name a folder"
-        ) from None
+    if find_spec("av") is None:
+        raise UserError("an .mp4 takes PyAV: `pip install av`, or let --out end in .gif, in .png or name a folder")
+    from pipeline.applications.h264 import Plain, encode
+
     stream = io.BytesIO()
-    with av.open(stream, "w", format="mp4") as film:
-        film.metadata["comment"] = marks.sentence(fingerprint)
-        video = film.add_stream("libx264", rate=PER_SECOND, options={"crf": "16"})
-        video.height, video.width = frames.shape[1:3]
-        video.pix_fmt = "yuv420p"  # what every player knows
-        for frame in frames:
-            film.mux(video.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
-        film.mux(video.encode())
+    encode(stream, frames, Plain(Fraction(PER_SECOND)), marks.sentence(fingerprint))
     return stream.getvalue()
 
 

@@ -54,9 +54,14 @@ def way(
 
     Each is made alone, as `recombine` makes one, so the ends are its pictures to the last bit.
     """
-    steps = np.linspace(0, 1, count)
-    codes = ((along_sphere(*f_I, t)[None], along_line(*z, t)[None]) for t in steps)
-    return np.concatenate([model.synthesize(person, circumstances) for person, circumstances in codes])
+    return np.stack([step(model, f_I, z, t) for t in np.linspace(0, 1, count)])
+
+
+def step(
+    model: FaceSynthesizer, f_I: tuple[np.ndarray, np.ndarray], z: tuple[np.ndarray, np.ndarray], t: float
+) -> np.ndarray:
+    """The face at a share of the way, 0 to 1, from the first codes to the second, each [d]: uint8 [S, S, 3]."""
+    return model.synthesize(along_sphere(*f_I, t)[None], along_line(*z, t)[None])[0]
 
 
 def along_sphere(a: np.ndarray, b: np.ndarray, t: float) -> np.ndarray:

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import av
 import numpy as np
 from av.stream import Disposition
-from av.video.reformatter import Colorspace, Interpolation
+from av.video.reformatter import Interpolation
 
+from pipeline.applications.h264 import BT601, BT709, MATRICES
 from pipeline.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -23,8 +24,6 @@ FORMATS = (
 OPEN: dict[str, Any] = {"options": {"format_whitelist": FORMATS, "protocol_whitelist": "file"}}
 MAX_PIXELS = 40_000_000  # a picture; a small file can claim any size
 HIGH = 720  # lines from which on a film that does not say how it codes colours means BT.709
-BT709, BT601, BT2020 = 1, 6, 9  # as a file names them
-MATRICES = {BT709: Colorspace.ITU709, BT601: Colorspace.ITU601, BT2020: Colorspace.BT2020}
 # Else a picture that is only passed through becomes darker by one or two levels.
 EXACT = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 

@@ -16,12 +16,11 @@ from typing import Any
 import av
 import numpy as np
 
-from pipeline.applications.acting.film import MATRICES, OPEN, Film, Picture
+from pipeline.applications.acting.film import OPEN, Film, Picture
+from pipeline.applications.h264 import encode
 from pipeline.errors import UserError
 
 log = logging.getLogger(__name__)
-
-CODEC = {"crf": "17", "preset": "veryfast"}
 
 
 def write_segment(file: Path, pictures: Iterable[Picture], film: Film) -> list[int]:
@@ -31,21 +30,15 @@ def write_segment(file: Path, pictures: Iterable[Picture], film: Film) -> list[i
         Their times; the file does not hold them. Empty, and no file, where there are no pictures.
     """
     part, times = file.with_suffix(".part"), []
+
+    def images() -> Iterator[np.ndarray]:
+        for picture in pictures:
+            yield picture.image
+            times.append(picture.time)
+
     try:
-        with _writing(film), av.open(str(part), "w", format="mp4") as container:
-            stream: av.VideoStream | None = None
-            for number, picture in enumerate(pictures):
-                image = even(picture.image)
-                if stream is None:
-                    stream = container.add_stream("libx264", rate=film.rate, options=CODEC)
-                    _describe(stream.codec_context, image, film)
-                frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-                frame = frame.reformat(format="yuv420p", dst_colorspace=MATRICES[film.matrix], dst_color_range=1)
-                frame.pts, frame.time_base = number, 1 / film.rate
-                container.mux(stream.encode(frame))
-                times.append(picture.time)
-            if stream is not None:
-                container.mux(stream.encode(None))
+        with _writing(film):
+            encode(str(part), images(), film)
         if times:
             part.replace(file)
     finally:
@@ -77,24 +70,6 @@ def join(out: Path, film: Film, segments: Sequence[tuple[Path, Sequence[int]]], 
         pictures = _timed(segments, stream, film)
         for packet in heapq.merge(pictures, _sound(sound, tracks, film), key=_seconds):
             container.mux_one(packet)
-
-
-def even(image: np.ndarray) -> np.ndarray:
-    """With even sides, as H.264's usual form wants them: the last row or column is there twice."""
-    height, width = image.shape[:2]
-    if height % 2 or width % 2:
-        return np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-    return image
-
-
-def _describe(context: "av.VideoCodecContext", image: np.ndarray, film: Film) -> None:
-    context.height, context.width = image.shape[:2]
-    context.pix_fmt = "yuv420p"
-    context.max_b_frames = 0
-    context.time_base = 1 / film.rate
-    context.sample_aspect_ratio = film.shape
-    context.colorspace, context.color_range = film.matrix, 1
-    context.color_primaries, context.color_trc = film.tags
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The pictures that the page shows, as files of one folder, and how long each stays."""
+"""The pictures and films that the page shows, as files of one folder, and how long each stays."""
 
 import hashlib
 import time
@@ -25,9 +25,9 @@ class Files:
         """A PNG that stays as long as the page."""
         return self._written(content, self._kept)
 
-    def put(self, content: bytes) -> Path:
-        """A PNG that somebody asked for."""
-        return self._written(content, self.folder / "made")
+    def put(self, content: bytes, suffix: str = ".png") -> Path:
+        """A picture or film that somebody asked for."""
+        return self._written(content, self.folder / "made", suffix)
 
     def forget(self, seconds: float = STAYS) -> None:
         """Delete what is older; Gradio's own `delete_cache` passes over uploads that nothing was made of."""
@@ -41,8 +41,8 @@ class Files:
             self._looked = time.monotonic()
             self.forget()
 
-    def _written(self, content: bytes, folder: Path) -> Path:
+    def _written(self, content: bytes, folder: Path, suffix: str = ".png") -> Path:
         folder.mkdir(exist_ok=True)
-        path = folder / f"facet-{hashlib.sha256(content).hexdigest()[:12]}.png"
+        path = folder / f"facet-{hashlib.sha256(content).hexdigest()[:12]}{suffix}"
         marks.replace(path, content)
         return path

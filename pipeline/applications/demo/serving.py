@@ -12,8 +12,10 @@ from typing import Any
 
 from pipeline import stopping
 from pipeline.applications.demo.files import Files
+from pipeline.applications.demo.filming import Filming
 from pipeline.applications.demo.gallery import Gallery
 from pipeline.applications.demo.showing import Showing
+from pipeline.applications.demo.sliding import Sliding
 from pipeline.applications.recombine import opened
 from pipeline.errors import UserError
 
@@ -33,8 +35,9 @@ def serve(model: Path, port: int) -> None:
     with _listening(port) as place, tempfile.TemporaryDirectory(prefix="facet-demo-") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder  # read when Gradio is imported
         files, trained = Files(Path(folder)), opened(model)
-        page = _page()
-        server = page(Showing(trained, Gallery()), files)
+        server_of = _page()
+        showing = Showing(trained, Gallery())
+        server = server_of(showing, Sliding(showing), Filming(showing, Path(folder)), files)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [place]}, daemon=True)
         try:
             thread.start()
@@ -58,17 +61,16 @@ def _listening(port: int) -> socket.socket:
         raise UserError(f"port {port} cannot be served ({error.strerror}); choose another with --port") from None
 
 
-def _page() -> Callable[[Showing, Files], Any]:
+def _page() -> Callable[[Showing, Sliding, Filming, Files], Any]:
     """What makes a server of the page; asked for early, since without Gradio nothing else is worth its time."""
     try:
         import uvicorn
 
         from pipeline.applications.demo.app import application
+        from pipeline.applications.demo.page import Page
     except ImportError as error:
         raise UserError(f"demo: {error.name} is not installed; `pip install 'gradio>=6'` brings it") from None
-    return lambda showing, files: uvicorn.Server(
-        uvicorn.Config(application(showing, files), log_config=None, access_log=False)
-    )
+    return lambda *what: uvicorn.Server(uvicorn.Config(application(Page(*what)), log_config=None, access_log=False))
 
 
 def _wait_for(server: Any, thread: threading.Thread) -> None:

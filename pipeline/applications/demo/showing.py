@@ -9,17 +9,21 @@ import numpy as np
 
 from pipeline.applications.demo.gallery import Drawn, Gallery, true_answer
 from pipeline.applications.marks import SAYS
+from pipeline.applications.morphing import step
 from pipeline.applications.portraits import Portraits
 from pipeline.applications.recombine import RENDERED
 from pipeline.applications.synthesizer import FaceSynthesizer
 from pipeline.datasets.contact_sheet import tiled
 from pipeline.datasets.photographs.cutting import Unusable, find, frame
 from pipeline.datasets.photographs.decoding import Undecodable, decode, read
-from pipeline.datasets.photographs.detection import Detector
+from pipeline.datasets.photographs.detection import Detection, Detector
 from pipeline.errors import UserError
 
 MAX_UPLOAD = 20 * 2**20  # bytes of a file
 MAX_SIDE = 6  # photographs of a side of the grid
+
+
+Pair = tuple[np.ndarray, np.ndarray]  # codes [d] at both ends of a way
 
 
 class Input(NamedTuple):
@@ -58,12 +62,12 @@ class Showing:
             UserError: a picture is missing, cannot be read, or shows no face.
         """
         x_s, x_a = self.input(subject, "subject"), self.input(sample, "sample")
-        f_I, z = self._f_I(x_s), self._z(x_a)
+        f_I, z = self.f_I(x_s), self.z(x_a)
         image = self.model.synthesize(f_I, z)[0]
         seen = {"subject, as the model sees it": x_s.face, "sample, likewise": x_a.face}
         if x_s.drawn and x_a.drawn:
             seen["the true answer, rendered"] = true_answer(x_s.drawn, x_a.drawn, self.model.image_size)
-        likeness = {"the subject": self._like(image, f_I), "the sample's person": self._like(image, self._f_I(x_a))}
+        likeness = {"the subject": self._like(image, f_I), "the sample's person": self._like(image, self.f_I(x_a))}
         return Shown(image, seen, likeness, LIKENESS)
 
     def between(
@@ -81,18 +85,26 @@ class Showing:
         Raises:
             UserError: as for `recombined`.
         """
+        seen, f_I, z = self.ends(subject, sample, other, people)
+        image = step(self.model, f_I, z, float(np.clip(share, 0, 1)))
+        likeness = {"the subject": self._like(image, f_I[0][None])}
+        if people:
+            likeness["the far end"] = self._like(image, f_I[1][None])
+        return Shown(image, seen, likeness, LIKENESS)
+
+    def ends(
+        self, subject: Path | None, sample: Path | None, other: Path | None, people: bool
+    ) -> tuple[dict[str, np.ndarray], Pair, Pair]:
+        """What a way is between: the faces by caption, f_I at both ends, z at both ends.
+
+        Raises:
+            UserError: as for `recombined`.
+        """
         x_s, x_a = self.input(subject, "subject"), self.input(sample, "sample")
         x_o = self.input(other, "far end")
-        f_I, z = self._f_I(x_s), self._z(x_a)
-        f_o, share = self._f_I(x_o), float(np.clip(share, 0, 1))
-        if people:
-            image = self.model.synthesize(mixed_person(f_I, f_o, share), z)[0]
-            likeness = {"the subject": self._like(image, f_I), "the far end": self._like(image, f_o)}
-        else:
-            image = self.model.synthesize(f_I, (1 - share) * z + share * self._z(x_o))[0]
-            likeness = {"the subject": self._like(image, f_I)}
         seen = {"subject": x_s.face, "sample": x_a.face, "far end": x_o.face}
-        return Shown(image, seen, likeness, LIKENESS)
+        f_I, z = self.f_I(x_s)[0], self.z(x_a)[0]
+        return seen, (f_I, self.f_I(x_o)[0] if people else f_I), (z, z if people else self.z(x_o)[0])
 
     def grid(self, subjects: Sequence[Path], samples: Sequence[Path]) -> Shown:
         """Every subject (rows) with every sample (columns), framed by what they were made of.
@@ -106,7 +118,7 @@ class Showing:
         x_a = [self.input(file, f"sample {number}") for number, file in enumerate(samples, 1)]
         if not x_s or not x_a:
             raise UserError("Choose at least one subject and one sample.")
-        f_I, z = np.concatenate([self._f_I(x) for x in x_s]), np.concatenate([self._z(x) for x in x_a])
+        f_I, z = np.concatenate([self.f_I(x) for x in x_s]), np.concatenate([self.z(x) for x in x_a])
         blank = np.full_like(x_s[0].face, 255)
         rows = [[blank, *(x.face for x in x_a)]]
         for x, one in zip(x_s, f_I, strict=True):
@@ -127,8 +139,7 @@ class Showing:
             picture = decode(read(file))
             if drawn := self.gallery.drawn(picture):
                 return Input(true_answer(drawn, drawn, self.model.image_size), drawn)
-            with self._one_at_a_time:
-                found = find(picture, self._detect(), self.model.cut)
+            found = find(picture, self.detector(), self.model.cut)
             return Input(frame(picture, found, self.model.cut).image, None)
         except (Undecodable, Unusable) as error:
             raise UserError(
@@ -143,15 +154,28 @@ class Showing:
             f"model {self.model.fingerprint}”. Pictures of real people need their consent."
         )
 
-    def _detect(self) -> Detector:
+    def detector(self) -> Detector:
+        """What finds faces, for one who asks at a time.
+
+        Raises:
+            UserError: it is not here.
+        """
         if self._portraits is None:
             self._portraits = Portraits(self.model.cut)
-        return self._portraits.detect
+        detect = self._portraits.detect
 
-    def _f_I(self, x: Input) -> np.ndarray:
+        def alone(image: np.ndarray) -> list[Detection]:
+            with self._one_at_a_time:
+                return list(detect(image))
+
+        return alone
+
+    def f_I(self, x: Input) -> np.ndarray:
+        """Who it is, [1, identity_dim]."""
         return self.model.identity(x.face[None])
 
-    def _z(self, x: Input) -> np.ndarray:
+    def z(self, x: Input) -> np.ndarray:
+        """All else, [1, attribute_dim]."""
         return self.model.attributes(x.face[None])
 
     def _like(self, image: np.ndarray, f_I: np.ndarray) -> float:
@@ -167,10 +191,3 @@ LIKENESS = (
 def cosine(a: np.ndarray, b: np.ndarray) -> float:
     """Of two vectors; 0 where one has no length."""
     return float(a @ b / max(float(np.linalg.norm(a) * np.linalg.norm(b)), 1e-12))
-
-
-def mixed_person(a: np.ndarray, b: np.ndarray, share: float) -> np.ndarray:
-    """A step from one f_I [1, d] to another, as long as they are: the mean of two directions is shorter."""
-    mix = (1 - share) * a + share * b
-    length = (1 - share) * np.linalg.norm(a) + share * np.linalg.norm(b)
-    return (mix * (length / max(float(np.linalg.norm(mix)), 1e-12))).astype(np.float32)

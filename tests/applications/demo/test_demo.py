@@ -20,7 +20,9 @@ from pipeline.applications.demo import serving
 from pipeline.applications.demo.showing import MAX_UPLOAD
 from pipeline.datasets.shards import encode
 from pipeline.errors import UserError
+from tests.applications.acting.filming import plain, write
 from tests.applications.demo.browsing import Tab
+from tests.applications.demo.sliders import keep_directions
 from tests.applications.test_recombine import save_model
 from tests.conftest import ROOT
 from tests.test_smoke import STRACE, addresses, can_trace, is_this_machine
@@ -37,6 +39,7 @@ def served(tmp_path_factory):
     """The running command, its folder, and its address; every connection that it makes is written down."""
     top = tmp_path_factory.mktemp("demo")
     save_model(top, source="rendered")
+    keep_directions(top)
     for name in ("tmp", "home"):
         (top / name).mkdir()
     tracing = [*STRACE, "-o", str(top / "trace")] if can_trace() else []
@@ -85,6 +88,12 @@ def size(file):
         return picture.size
 
 
+def show(tab, name, element):
+    """Choose a tab of the page, and wait until something in it is to be seen."""
+    tab.value(f"[...document.querySelectorAll('button[role=tab]')].find(b => b.innerText == '{name}').click()")
+    tab.until(f"document.querySelector('{element}')?.offsetWidth")
+
+
 def fetched(address, host=None):
     request = urllib.request.Request(address, headers={"Host": host} if host else {})
     with urllib.request.urlopen(request, timeout=60) as answer:
@@ -113,6 +122,51 @@ def test_a_browser_without_a_network_chooses_a_head_and_sees_the_result(served, 
     elsewhere = [url for url in tab.requests if not url.startswith((served[2], "data:", "blob:"))]
     assert (elsewhere, tab.complaints) == ([], [])
     assert len(tab.requests) > 20
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [1280, 390])
+def test_in_a_browser_a_slider_changes_the_picture_and_all_go_back_to_the_middle(served, tab, width):
+    picture = "document.querySelector('#changed img')"
+    tab.open(served[2], width=width)
+    tab.until(f"{RESULT}?.naturalWidth")
+    show(tab, "Change", "#by-yaw")
+    assert not tab.value("document.querySelector('#by-pitch')")  # of which the codes tell next to nothing
+    tab.value("document.querySelector('#change').click()")
+    plain_one = tab.until(f"{picture}?.naturalWidth && {picture}.src")
+    slider = "document.querySelector('#by-beard input[type=range]')"
+    tab.value(f"{slider}.value = 1; {slider}.dispatchEvent(new Event('input', {{bubbles: true}}))")
+    changed = tab.until(f"{picture}?.naturalWidth && {picture}.src != {plain_one!r} && {picture}.src")
+    assert b"synthetic, made by Facet" in fetched(changed)
+    tab.value("document.querySelector('#back').click()")
+    tab.until(f"{picture}?.naturalWidth && {picture}.src == {plain_one!r}")
+    assert tab.value(f"{slider}.value") == "0"
+    assert tab.value("document.documentElement.scrollWidth") == width
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [1280, 390])
+def test_in_a_browser_films_play_and_a_clip_that_does_not_do_is_refused(served, tab, tmp_path, width):
+    tab.open(served[2], width=width)
+    tab.until(f"{RESULT}?.naturalWidth")
+    for name, button, film in (("Morph", "#way", "#way-film"), ("Film", "#perform", "#acted")):
+        show(tab, name, button)
+        video = f"document.querySelector('{film} video')"
+        assert not tab.value(f"!!{video}?.offsetWidth")
+        tab.click(button)
+        played = tab.until(f"{video}?.currentTime > 0.1 && {video}.currentSrc")
+        assert b"synthetic, made by Facet, model " in fetched(played)
+        assert tab.value(f"{video}.getBoundingClientRect().width") > 250
+    tab.choose("#clip input[type=file]", write(tmp_path / "clip.mp4", [plain(number) for number in range(3)]))
+    tab.until("document.querySelector('#clip video')?.videoWidth")
+    tab.value("document.querySelector('#act').click()")
+    tab.until("document.querySelector('#acted-words [role=alert]')?.offsetWidth")
+    assert "python -m pipeline fetch yunet" in tab.value("document.querySelector('#acted-words').innerText")
+    assert tab.value("document.documentElement.scrollWidth") == width
+    elsewhere = [url for url in tab.requests if not url.startswith((served[2], "data:", "blob:"))]
+    assert (elsewhere, tab.complaints) == ([], [])
 
 
 @pytest.mark.slow
@@ -203,7 +257,7 @@ def test_ctrl_c_ends_it_well_and_nothing_is_left_nor_was_anybody_called(served):
     assert process.returncode == 0
     assert "Traceback" not in said
     assert [path for path in (top / "tmp").rglob("facet*")] == []
-    assert {path.name for path in top.iterdir()} - {"trace"} == {"models", "tmp", "home"}
+    assert {path.name for path in top.iterdir()} - {"trace"} == {"models", ".facet", "tmp", "home"}
     if (top / "trace").exists():
         assert [ip for ip in addresses(top / "trace") if not is_this_machine(ip)] == []
 

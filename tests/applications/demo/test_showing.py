@@ -5,39 +5,15 @@ import os
 import numpy as np
 import pytest
 
-from pipeline import paths
 from pipeline.applications.demo.files import Files
-from pipeline.applications.demo.gallery import Gallery, true_answer
-from pipeline.applications.demo.showing import MAX_UPLOAD, Showing, cosine, mixed_person
-from pipeline.applications.synthesizer import FaceSynthesizer
+from pipeline.applications.demo.gallery import true_answer
+from pipeline.applications.demo.showing import MAX_UPLOAD, cosine
 from pipeline.datasets import heads
 from pipeline.datasets.photographs.decoding import decode
 from pipeline.datasets.shards import encode
 from pipeline.errors import UserError
-from tests.applications.test_recombine import save_model
 
 SIDE = 32
-
-
-@pytest.fixture(scope="module")
-def gallery():
-    return Gallery()
-
-
-@pytest.fixture
-def showing(gallery, tmp_path, monkeypatch):
-    """An untrained model, and no detector anywhere."""
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
-    save_model(tmp_path, source="rendered")
-    return Showing(FaceSynthesizer(tmp_path / paths.MODEL), gallery)
-
-
-@pytest.fixture
-def files(gallery, tmp_path):
-    """The gallery as files: subjects, samples."""
-    folder = Files(tmp_path)
-    return [[folder.keep(encode(picture)) for picture in side] for side in (gallery.subjects, gallery.samples)]
 
 
 def test_a_head_is_known_again_by_its_pixels_and_nothing_else_is(gallery):
@@ -75,14 +51,6 @@ def test_the_ends_of_a_morph_are_recombinations(showing, files, people):
     assert np.abs(there.astype(int) - showing.recombined(*far).picture).max() <= 1
     assert (middle != near).any()
     assert (middle != there).any()
-
-
-def test_between_two_people_is_as_far_out_as_they_are():
-    a, b = np.array([[3.0, 0.0]], np.float32), np.array([[0.0, 5.0]], np.float32)
-    assert np.allclose(mixed_person(a, b, 0), a)
-    assert np.allclose(mixed_person(a, b, 1), b)
-    assert np.linalg.norm(mixed_person(a, b, 0.5)) == pytest.approx(4)
-    assert np.isfinite(mixed_person(a, -a, 0.5)).all()
 
 
 def test_a_grid_is_every_subject_with_every_sample(showing, files):
@@ -143,7 +111,8 @@ def test_what_is_old_is_deleted_but_the_gallery_stays(tmp_path):
     upload.parent.mkdir()
     upload.write_bytes(b"photograph")
     fresh = files.put(b"another")
-    for path in (kept, made, upload):
+    film = files.put(b"film", ".mp4")
+    for path in (kept, made, upload, film):
         os.utime(path, (0, 0))
     files.forget()
-    assert [path.exists() for path in (kept, made, upload, fresh)] == [True, False, False, True]
+    assert [path.exists() for path in (kept, made, upload, film, fresh)] == [True, False, False, False, True]
