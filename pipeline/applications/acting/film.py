@@ -1,7 +1,7 @@
 """Films as pictures, one after the other, through PyAV."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -69,7 +69,7 @@ class Film:
         for audio in container.streams.audio:
             _check_sound(file, audio.codec_context.name)
 
-    def read(self, skip: int = 0) -> Iterator[Picture]:
+    def read(self, skip: int = 0) -> Generator[Picture, None, None]:
         """All pictures but the first `skip`, one at a time; what cannot be decoded is left out, and said."""
         last, bad, number = None, 0, 0
         step = max(1, round(1 / (self.rate * self.time_base)))
