@@ -6,6 +6,7 @@ pixel is read or written, and a large face is done in tiles.
 
 import math
 from collections.abc import Iterator
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -59,13 +60,21 @@ def matched(made: np.ndarray, seen: np.ndarray, margin: float) -> np.ndarray:
     What differs where the mask fades is added, and spread smoothly over the inside. Colours are not matched over the
     whole face: skin and hair are the subject's.
     """
-    m = mask(len(made), margin)
+    weight, known = _edge(len(made), margin)
+    spread = _spread((seen.astype(np.float32) - made) * weight)
+    return np.asarray(np.clip(made + spread / known, 0, 255), dtype=np.float32)
+
+
+@lru_cache(maxsize=4)
+def _edge(side: int, margin: float) -> tuple[np.ndarray, np.ndarray]:
+    """How much of the edge each pixel of the crop is, and how much of it reaches the pixel: [S, S, 1] each."""
+    m = mask(side, margin)
     weight = m * (1 - m)
-    lacking = (seen.astype(np.float32) - made) * weight[:, :, None]
-    sigma = BLUR * len(made)
-    known = cv2.GaussianBlur(weight, (0, 0), sigma, borderType=cv2.BORDER_CONSTANT)
-    spread = cv2.GaussianBlur(lacking, (0, 0), sigma, borderType=cv2.BORDER_CONSTANT)
-    return np.asarray(np.clip(made + spread / np.maximum(known, 1e-6)[:, :, None], 0, 255), dtype=np.float32)
+    return weight[:, :, None], np.maximum(_spread(weight), 1e-6)[:, :, None]
+
+
+def _spread(image: np.ndarray) -> np.ndarray:
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), BLUR * len(image), borderType=cv2.BORDER_CONSTANT))
 
 
 def _mask(matrix: np.ndarray, side: int, height: int, width: int, margin: float) -> np.ndarray:

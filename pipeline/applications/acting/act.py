@@ -5,8 +5,8 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ from pipeline.applications.acting import film as films
 from pipeline.applications.acting import montage
 from pipeline.applications.acting.film import Film, Picture
 from pipeline.applications.acting.following import PLACES
-from pipeline.applications.acting.performer import Performer, like
+from pipeline.applications.acting.performer import Acted, Performer, batched, like, pasted
 from pipeline.applications.portraits import Portrait, Portraits, stacked
 from pipeline.applications.recombine import opened
 from pipeline.errors import UserError
@@ -76,7 +76,7 @@ def act(
         )
         how = Acting(model=model.fingerprint, subject=_digest(x_s), who=_digest(other), person=person)
         with work.building("act", how, inputs=[video]) as folder:
-            segments = _played(film, performer, folder)
+            segments = _played(film, performer, folder, model.cut.margin)
             joined = folder / "joined.mp4"
             parts = [(_file(folder, number), segment.times) for number, segment in enumerate(segments)]
             montage.join(joined, film, parts, marks.sentence(model.fingerprint))
@@ -111,7 +111,7 @@ def _check(out: Path, video: Path) -> None:
         raise UserError(f"{out}: cannot be written; choose another place with --out")
 
 
-def _played(film: Film, performer: Performer, folder: Path) -> list[Segment]:
+def _played(film: Film, performer: Performer, folder: Path, margin: float) -> list[Segment]:
     """All segments of a film, those that an earlier run finished included."""
     segments: list[Segment] = []
     skip = 0
@@ -121,26 +121,38 @@ def _played(film: Film, performer: Performer, folder: Path) -> list[Segment]:
         skip += len(segment.times)
     if segments:
         log.info("%s: %d pictures are there from an earlier run", film.file, skip)
-    faces = 0
-
-    def played() -> Iterator[Picture]:
-        nonlocal faces
-        for one in performer.play(islice(pictures, SEGMENT)):
-            faces += one.face
-            yield one.picture
-
-    pictures = _told(film.read(skip), film.pictures, skip)
-    while True:
-        faces, file = 0, _file(folder, len(segments))
-        times = montage.write_segment(file, played(), film)
-        if not times:
-            break
-        segments.append(Segment(times, faces, state={}))  # the states of hours would fill the memory
-        said = segments[-1]._replace(state=performer.state())
-        marks.replace(file.with_suffix(".json"), json.dumps(said._asdict()).encode())
+    with (
+        _told(film.pictures, skip) as told,
+        performer.playing(batched(film.read(skip), SEGMENT)) as batches,
+    ):
+        while True:
+            taking = _Taking(batches, margin)
+            file = _file(folder, len(segments))
+            times = montage.write_segment(file, map(told, taking), film)
+            if not times:
+                break
+            segments.append(Segment(times, taking.faces, state={}))  # the states of hours would fill the memory
+            said = segments[-1]._replace(state=taking.state)
+            marks.replace(file.with_suffix(".json"), json.dumps(said._asdict()).encode())
     if not segments:
         raise UserError(f"{film.file}: no picture of it can be decoded; choose another film")
     return segments
+
+
+class _Taking:
+    """The pictures of a segment, once; `faces` and `state` are of all that were taken."""
+
+    def __init__(self, batches: Iterator[Acted], margin: float) -> None:
+        self._batches, self._margin = batches, margin
+        self.faces, self.state = 0, dict[str, Any]()
+
+    def __iter__(self) -> Iterator[Picture]:
+        left = SEGMENT
+        while left and (batch := next(self._batches, None)):
+            for played in pasted(batch, self._margin):
+                self.faces += played.face
+                yield played.picture
+            left, self.state = left - len(batch.pictures), batch.state
 
 
 def _kept(folder: Path) -> Iterator[Segment]:
@@ -155,19 +167,25 @@ def _file(folder: Path, number: int) -> Path:
     return folder / f"{number:06d}.mp4"
 
 
-def _told(pictures: Iterator[Picture], total: int | None, done: int) -> Iterator[Picture]:
-    """The same pictures, while it is said how many there were and how long the others will take."""
+@contextmanager
+def _told(total: int | None, done: int) -> Iterator[Callable[[Picture], Picture]]:
+    """A function that hands pictures on, and says how many there were and how long the others will take."""
     with bar("pictures", total, done) as shown:
         began = said = time.monotonic()
-        for number, picture in enumerate(pictures, 1):
-            yield picture
-            now = time.monotonic()
+        number = 0
+
+        def tell(picture: Picture) -> Picture:
+            nonlocal number, said
+            number, now = number + 1, time.monotonic()
             if shown is not None:
                 shown.update()
             elif now - said >= LINE_SECONDS:
                 said, rate = now, number / (now - began)
                 left = f", {(total - done - number) / rate / 60:.0f} min left" if total else ""
                 log.info("%d of %s pictures, %.1f/s%s", done + number, total or "unknown", rate, left)
+            return picture
+
+        yield tell
 
 
 def _digest(portraits: Sequence[Portrait]) -> str:

@@ -1,7 +1,7 @@
 """Films as pictures, one after the other, through PyAV."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -24,8 +24,9 @@ FORMATS = (
 OPEN: dict[str, Any] = {"options": {"format_whitelist": FORMATS, "protocol_whitelist": "file"}}
 MAX_PIXELS = 40_000_000  # a picture; a small file can claim any size
 HIGH = 720  # lines from which on a film that does not say how it codes colours means BT.709
-# Else a picture that is only passed through becomes darker by one or two levels.
-EXACT = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+# Else a picture that is only passed through becomes darker by one or two levels. Bicubic colours would take twice the
+# time: 4.7 ms a picture of 640 x 360 instead of 2.6, and come back by 0.02 levels like these.
+EXACT = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 
 
 class Picture(NamedTuple):
@@ -68,7 +69,7 @@ class Film:
         for audio in container.streams.audio:
             _check_sound(file, audio.codec_context.name)
 
-    def read(self, skip: int = 0) -> Iterator[Picture]:
+    def read(self, skip: int = 0) -> Generator[Picture, None, None]:
         """All pictures but the first `skip`, one at a time; what cannot be decoded is left out, and said."""
         last, bad, number = None, 0, 0
         step = max(1, round(1 / (self.rate * self.time_base)))

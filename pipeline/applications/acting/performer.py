@@ -1,22 +1,51 @@
-"""The subject's face in the pictures of a film, a few at a time."""
+"""The subject's face in the pictures of a film, a few at a time: looked for, played and pasted side by side."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from pipeline.applications.acting.ahead import ahead
 from pipeline.applications.acting.film import Picture
-from pipeline.applications.acting.following import Choice, Followed, Follower
+from pipeline.applications.acting.following import Choice, Follower
 from pipeline.applications.acting.smoothing import OneEuro
 from pipeline.applications.pasting import paste
 from pipeline.applications.synthesizer import FaceSynthesizer
 from pipeline.datasets.photographs.alignment import align
 from pipeline.datasets.photographs.detection import Detection, Detector
 
-BATCH, BATCH_PIXELS = 16, 20_000_000  # pictures that go through the networks together, and all their pixels
+# Pictures that go through the networks together, and all their pixels: of seven such batches at most there is something
+# in memory at a time, being made or waiting.
+BATCH, BATCH_PIXELS = 16, 8_000_000
 # By --who: of people that are not in question f_I has a cosine near 0, of the same person far above this.
 MIN_LIKENESS = 0.3
+
+
+class Shown(NamedTuple):
+    """The face that is meant, in a picture."""
+
+    points: np.ndarray  # float32 [5, 2], its landmarks, held still
+    crop: np.ndarray  # uint8 [S, S, 3], aligned by them
+    chosen: bool  # rather than followed
+
+
+class Seen(NamedTuple):
+    """A batch that was looked at."""
+
+    pictures: list[Picture]
+    faces: list[Shown | None]  # None where the face is not to be seen
+    state: dict[str, Any]  # of whoever looked, behind the last picture
+
+
+class Acted(NamedTuple):
+    """A batch with what is to be seen instead."""
+
+    pictures: list[Picture]
+    faces: list[Shown | None]
+    made: np.ndarray  # uint8 [B, S, S, 3], of those pictures that show the face
+    state: dict[str, Any]  # of the performer, behind the last picture; plain data
 
 
 class Played(NamedTuple):
@@ -27,7 +56,7 @@ class Played(NamedTuple):
 
 
 class Performer:
-    """Follows one face of a film and puts the subject's in its place.
+    """Follows one face of a film and makes the subject's in its place.
 
     Args:
         model: makes the faces.
@@ -50,60 +79,73 @@ class Performer:
         self._points = OneEuro(rest_hz=1.5, per_speed=10.0)  # speed in widths of the face
         self._z = OneEuro(rest_hz=2.0, per_speed=1.0)  # z is N(0, 1) over all faces
 
-    def play(self, pictures: Iterable[Picture]) -> Iterator[Played]:
-        """The pictures in their order; where the face is not to be seen, they are passed through."""
-        pictures = iter(pictures)
-        for first in pictures:
-            several = max(1, min(BATCH, BATCH_PIXELS // (first.image.shape[0] * first.image.shape[1])))
-            yield from self._played([first, *islice(pictures, several - 1)])
-
-    def state(self) -> dict[str, Any]:
-        """All that it remembers, as plain data."""
-        return {"follow": self._follow.state(), "points": self._points.state(), "z": self._z.state()}
+    @contextmanager
+    def playing(self, batches: Generator[list[Picture], None, None]) -> Iterator[Iterator[Acted]]:
+        """All batches in their order, while threads read, look and ask the networks ahead, a batch each."""
+        with ahead(batches) as read, ahead(self.look(read)) as seen, ahead(self.act(seen)) as acted:
+            yield acted
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on as the one that said this of itself."""
+        """Go on as the one whose state this is."""
         self._follow.restore(state["follow"])
         self._points.restore(state["points"])
         self._z.restore(state["z"])
 
-    def _played(self, pictures: Sequence[Picture]) -> Iterator[Played]:
-        cut = self._model.cut
-        found = [self._found(picture) for picture in pictures]
-        points = [self._steady(picture, face) if face else None for picture, face in zip(pictures, found, strict=True)]
-        seen = [
-            None if at is None else align(picture.image, at, cut.image_size, cut.margin)[0]
-            for picture, at in zip(pictures, points, strict=True)
-        ]
-        made = iter(self._made(pictures, found, seen))
-        for picture, at, crop in zip(pictures, points, seen, strict=True):
-            if at is None or crop is None:
-                yield Played(picture, face=False)
-            else:
-                yield Played(Picture(picture.time, paste(picture.image, at, crop, next(made), cut.margin)), face=True)
+    def look(self, batches: Iterator[list[Picture]]) -> Generator[Seen, None, None]:
+        """Where the face is."""
+        for pictures in batches:
+            faces = [self._shown(picture) for picture in pictures]
+            yield Seen(pictures, faces, {"follow": self._follow.state(), "points": self._points.state()})
 
-    def _found(self, picture: Picture) -> Followed | None:
-        return self._follow(picture.image, self._seconds(picture.time))
+    def act(self, batches: Iterator[Seen]) -> Generator[Acted, None, None]:
+        """What is to be seen there instead."""
+        for pictures, faces, state in batches:
+            made = self._made(pictures, faces)
+            yield Acted(pictures, faces, made, {**state, "z": self._z.state()})
 
-    def _steady(self, picture: Picture, followed: Followed) -> np.ndarray:
+    def _shown(self, picture: Picture) -> Shown | None:
+        seconds, cut = self._seconds(picture.time), self._model.cut
+        followed = self._follow(picture.image, seconds)
+        if followed is None:
+            return None
         if followed.chosen:
             self._points.forget()
         face = followed.face
-        return self._points(face.landmarks, self._seconds(picture.time), unit=float(max(face.box[2], 1)))
+        points = self._points(face.landmarks, seconds, unit=float(max(face.box[2], 1)))
+        return Shown(points, align(picture.image, points, cut.image_size, cut.margin)[0], followed.chosen)
 
-    def _made(
-        self, pictures: Sequence[Picture], found: Sequence[Followed | None], seen: Sequence[np.ndarray | None]
-    ) -> np.ndarray:
-        """Those of the pictures that show the face: uint8 [B, S, S, 3]."""
-        shown = [(p, f, crop) for p, f, crop in zip(pictures, found, seen, strict=True) if f and crop is not None]
+    def _made(self, pictures: Sequence[Picture], faces: Sequence[Shown | None]) -> np.ndarray:
+        shown = [(picture, face) for picture, face in zip(pictures, faces, strict=True) if face]
         if not shown:
             return np.empty((0,), np.uint8)
-        z = self._model.attributes(np.stack([crop for _, _, crop in shown]))
-        for row, (picture, followed, _) in enumerate(shown):
-            if followed.chosen:
+        z = self._model.attributes(np.stack([face.crop for _, face in shown]))
+        for row, (picture, face) in enumerate(shown):
+            if face.chosen:
                 self._z.forget()
             z[row] = self._z(z[row], self._seconds(picture.time))
         return self._model.synthesize(np.repeat(self._f_I, len(z), axis=0), z)
+
+
+def batched(pictures: Generator[Picture, None, None], segment: int) -> Generator[list[Picture], None, None]:
+    """Pictures in batches, of which none reaches over the end of a segment: after a stop they are the same ones."""
+    left = segment
+    with closing(pictures):
+        for first in pictures:
+            several = max(1, min(BATCH, BATCH_PIXELS // (first.image.shape[0] * first.image.shape[1]), left))
+            batch = [first, *islice(pictures, several - 1)]
+            left = left - len(batch) or segment
+            yield batch
+
+
+def pasted(batch: Acted, margin: float) -> Iterator[Played]:
+    """The pictures of a batch; where the face is not to be seen, they are passed through."""
+    made = iter(batch.made)
+    for picture, face in zip(batch.pictures, batch.faces, strict=True):
+        if face is None:
+            yield Played(picture, face=False)
+        else:
+            image = paste(picture.image, face.points, face.crop, next(made), margin)
+            yield Played(Picture(picture.time, image), face=True)
 
 
 def like(model: FaceSynthesizer, who: np.ndarray) -> Choice:
