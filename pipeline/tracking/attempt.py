@@ -18,10 +18,11 @@ from pydantic import BaseModel
 
 from pipeline import provenance
 from pipeline.origin import Origin
-from pipeline.settings import Settings, launched
+from pipeline.settings import Settings
 from pipeline.tracking.connection import experiment
 from pipeline.tracking.files import write
 
+ALONE = ("prepare", "report")  # stages that no processes share
 ATTEMPTS = "attempts"  # the file in a work folder with a line for each try: when it began
 UNIT = 1 if sys.platform == "darwin" else 1024  # bytes, of what the system says of memory
 
@@ -63,7 +64,7 @@ def ended(path: Path, known: dict[str, Any]) -> None:
         "processor_seconds": round(processor_seconds(), 1),
         "peak_memory": peak_memory(),
         "peak_accelerator_memory": accelerator.cuda.max_memory_allocated() if accelerator and cuda else None,
-        "processes": processes(),
+        "processes": processes(known["stage"]),
     }
     write(path, json.dumps(known | taken, indent=2, sort_keys=True))
 
@@ -86,10 +87,12 @@ def peak_memory() -> int:
     return max(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * UNIT, *map(_peak, here))
 
 
-def processes() -> int:
-    """How many were started to share the stage, on all machines."""
-    started = launched()
-    return started.devices * started.nodes if started else int(os.environ.get("WORLD_SIZE") or 1)  # Lightning sets it
+def processes(stage: str) -> int:
+    """How many share the stage, on all machines: as many as are asked for, else as there are GPUs."""
+    if stage in ALONE:
+        return 1
+    settings, torch = Settings.read(), sys.modules.get("torch")
+    return (settings.devices or max(1, torch.cuda.device_count() if torch else 0)) * settings.nodes
 
 
 def _peak(process: psutil.Process) -> int:

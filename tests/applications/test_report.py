@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from pipeline.applications import report
+from tests.applications.test_taken import RUN
 
 PARAMS = {
     "data": {"source": ["rendered"], "image_size": 64, "rendered": {"people": {"train": 300}}},
@@ -297,6 +298,28 @@ def test_a_training_that_nobody_watched_makes_a_page_without(make):
     assert "swap happening" not in text(make())
 
 
+@pytest.fixture
+def runs():
+    """Of one stage nothing is known; of another more than of most: it was stopped, went on, and has an accelerator."""
+    fast = {"environment": RUN["environment"] | {"accelerator": "Loom X1"}, "peak_accelerator_memory": 31_000_000_000}
+    return {"prepare": None, "train": RUN | fast | {"attempts": [RUN["began"]] * 2, "images_before": 64_000}}
+
+
+def test_what_each_stage_took_stands_on_it_and_what_is_not_known_too(make, runs):
+    page = text(make(runs=runs))
+    assert "prepare – – – unknown: results/prepare/run.json is not here" in page
+    assert "train 1 h 23 min 2 h 30 min 1.9 GB + 31.0 GB 2026-03-01 12:30 UTC · main@1a2b3c4-dirty Abacus 9000" in page
+    assert "W&B 0a1b2c3d4e5f" in page
+    assert "together 1 h 23 min 2 h 30 min 1.9 GB + 31.0 GB of the 1 that are known" in page
+    assert "Taken" not in text(make())
+    assert "Taken" not in text(make(runs={"train": None}))
+
+
+@pytest.mark.parametrize("command", ["dvc repro", "pipeline compare", "pipeline recombine", "pipeline demo"])
+def test_it_says_what_can_be_done_next(make, command):
+    assert command in text(make()).partition("Made with")[2]
+
+
 LOOK = """<!doctype html><iframe id="page" width="{width}" height="900" srcdoc="{page}"></iframe><script>
 onload = () => {{
   const page = document.getElementById("page").contentWindow
@@ -333,8 +356,8 @@ def look(tmp_path, chromium):
 
 @pytest.mark.browser
 @pytest.mark.parametrize("width", [390, 1280])
-def test_a_browser_shows_it_at_any_width_without_asking_for_anything(make, validated, look, width):
-    seen, console = look(make(**validated), width)
+def test_a_browser_shows_it_at_any_width_without_asking_for_anything(make, validated, runs, look, width):
+    seen, console = look(make(**validated, runs=runs), width)
     assert seen == {"width": width, "content": width, "requests": 0, "pictures": [512, 512, 8, 8, 8, 8]}
     assert console == []
 

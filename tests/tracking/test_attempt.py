@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import torch
 
-from pipeline import tracking
+from pipeline import stages, tracking
 from pipeline.params import Synthesize
 from pipeline.tracking import attempt
 from tests.tracking import runs
@@ -81,18 +82,23 @@ def test_processes_after_the_first_write_none():
     assert not RECORD.exists()
 
 
+def test_it_knows_the_stages_that_no_processes_share():
+    assert attempt.ALONE == stages.UNSHARED
+
+
 @pytest.mark.parametrize(
     ("environment", "count"),
     [
-        ({}, 1),
-        ({"WORLD_SIZE": "2"}, 2),
+        pytest.param({}, 1, marks=pytest.mark.skipif(torch.cuda.device_count() > 1, reason="several GPUs")),
+        ({"FACET_DEVICES": "2"}, 2),
         ({"TORCHELASTIC_RUN_ID": "1", "WORLD_SIZE": "8", "LOCAL_WORLD_SIZE": "4"}, 8),
     ],
 )
-def test_it_counts_the_processes_that_were_started(monkeypatch, environment, count):
+def test_it_counts_the_processes_that_share_a_stage(monkeypatch, environment, count):
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert attempt.processes() == count
+    assert attempt.processes("train") == count
+    assert attempt.processes("prepare") == 1
 
 
 def test_the_time_of_processes_that_it_started_counts_while_they_run_and_when_they_have_ended():

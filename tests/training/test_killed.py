@@ -1,5 +1,6 @@
 """`python -m pipeline train`, killed with SIGKILL and started again until it is done, ends as if it had not been."""
 
+import json
 import random
 import shutil
 import signal
@@ -107,3 +108,6 @@ def _compare(undisturbed, tmp_path, ready, times, seed):
     killed(folder, times, random.Random(seed))
     assert same(last_state(folder), state), seed
     assert content(folder) == content(whole), seed
+    said = json.loads((folder / "results/train/run.json").read_text())
+    assert len(said["attempts"]) == times + 2  # the last of them found the fit done
+    assert said["images_before"] == BATCH * STEPS
