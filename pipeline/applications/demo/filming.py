@@ -1,7 +1,8 @@
 """Short films: the subject in a clip that somebody brings, or as a rendered head performs, and the way of a morph."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -100,7 +101,7 @@ class Filming:
     def _played(self, film: "Film", detect: Detector, x_s: Input, place: Path) -> Filmed:
         from pipeline.applications.acting import montage
         from pipeline.applications.acting.following import at_largest
-        from pipeline.applications.acting.performer import Performer
+        from pipeline.applications.acting.performer import Performer, batched, pasted
 
         if film.pictures and film.pictures / film.rate > MAX_SECONDS + 1:
             raise UserError(TOO_LONG)
@@ -110,9 +111,10 @@ class Filming:
             nonlocal faces
             seconds = float(film.time_base)
             performer = Performer(self._model, detect, f_I, at_largest, lambda t: t * seconds)
-            for one in performer.play(_within_limits(film)):
-                faces += one.face
-                yield one.picture
+            with performer.playing(batched(_within_limits(film), MAX_PICTURES)) as batches:
+                for one in chain.from_iterable(pasted(batch, self._model.cut.margin) for batch in batches):
+                    faces += one.face
+                    yield one.picture
 
         times = montage.write_segment(place / "pictures.mp4", played(), film)
         if not faces:
@@ -146,7 +148,7 @@ def performance() -> tuple[np.ndarray, np.ndarray]:
     return heads.neutral_identity(), scenes
 
 
-def _within_limits(film: "Film") -> Iterator["Picture"]:
+def _within_limits(film: "Film") -> Generator["Picture", None, None]:
     """The pictures of a film, which may be longer and larger than its header says."""
     first: int | None = None
     for number, picture in enumerate(film.read()):
