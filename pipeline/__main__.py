@@ -5,6 +5,7 @@ import importlib
 import inspect
 import logging
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -73,12 +74,16 @@ def main() -> int:
     stopping.watch()
     try:
         arguments.run(arguments)
+        sys.stdout.flush()
     except UserError as error:
         print(error, file=sys.stderr)
         return error.exit_code
     except stopping.Stopped as stop:
         print("Stopped; the same command goes on with what is finished", file=sys.stderr)
         return int(stop.args[0])
+    except BrokenPipeError:  # whoever read along, `head` for instance, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python still has to write
+        return 128 + signal.SIGPIPE
     return 0
 
 

@@ -18,6 +18,7 @@ from pipeline.errors import UserError
 from pipeline.methods import ipgan
 from pipeline.params import load_params
 from pipeline.stages.train import run
+from pipeline.training.devices import arithmetic
 from tests.applications.test_watching import painted
 from tests.conftest import ROOT
 
@@ -61,7 +62,7 @@ def test_it_says_all_and_writes_nothing(small, tmp_path_factory):
     assert "for 12 people" in networks
     images = params.data.rendered.images_per_person.train
     for line in (
-        r"devices +1 x .+, bf16-mixed",
+        rf"devices +1 x .+, {arithmetic(params.train.precision)}",
         rf"steps +40 of 8 pairs, one in {params.train.cross_every} of two people",
         r"a step +[\d.]+ GFLOP, .+",
         r"kept +\d+ MiB: .+",

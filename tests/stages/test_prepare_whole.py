@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import os
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -87,6 +88,17 @@ def test_inspect_tells_the_same(result: Result) -> None:
         assert [split, *counts] in lines
     for reason, count in Counter(reason for reason, _ in result.rejects.values()).items():
         assert [reason, str(count)] in lines
+
+
+def test_who_has_read_enough_of_it_ends_it_without_a_traceback(result: Result) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline", "inspect", "data/faces"], cwd=result.project, stdout=writing,
+        stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False,
+    )  # fmt: skip
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")  # it leaves the shards to the garbage collector
