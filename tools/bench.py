@@ -31,6 +31,7 @@ from pipeline.errors import UserError
 from pipeline.memory import keep_memory
 from pipeline.metrics.neighbours import prdc
 from pipeline.metrics.realism import Gaussian, fit, frechet_distance
+from pipeline.tracking.files import write
 from pipeline.training.trainer import channels_last
 from tools.bench_training import (
     Row,
@@ -325,8 +326,7 @@ def main() -> int:
         print(f"{name:10} ratio {row.ratio:5.2f}   {told}   {row.rounds} rounds", flush=True)
         rates = {way: round(rate, 1) for way, rate in row.rates.items()}
         rows[name] = rates | {"unit": row.unit, "rounds": row.rounds, "ratio": round(row.ratio, 2)}
-    arguments.json.parent.mkdir(parents=True, exist_ok=True)
-    arguments.json.write_text(json.dumps(rows, indent=2, sort_keys=True) + "\n")
+    write(arguments.json, json.dumps(rows, indent=2, sort_keys=True))
     print(f"JSON       {arguments.json}")
     return 0
 

@@ -2,22 +2,24 @@
 
     python -m tools.bench_gpu [PROFILE] [--batch-sizes 64 128 256]
 
-Pictures are noise, since a step takes as long on any. In the first line stands what bf16 convolutions of the networks'
-widths reach, which a step cannot.
+Pictures are noise, since a step takes as long on any. Beside it stands what the best bf16 convolution of the networks'
+widths reaches, which a step cannot.
 """
 
 import argparse
 import gc
-import io
 import json
 import shlex
+import shutil
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from ruamel.yaml import YAML
+from dvc.utils.hydra import apply_overrides
+from torch import Tensor
 from torch.nn.functional import conv2d
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -26,10 +28,14 @@ from pipeline.errors import UserError
 from pipeline.methods import ipgan
 from pipeline.methods.recogniser import recogniser
 from pipeline.params import Params, load_params
+from pipeline.tracking.files import write
+from pipeline.training.cost import peak, wait_for
 from pipeline.training.trainer import channels_last
+from tools.bench_training import widths, without_trainer
 
 ROOT = Path(__file__).resolve().parent.parent
-PEOPLE, ROUNDS, WARM_UP = 500, 8, 3
+PEOPLE, PLACES = 500, 4096  # of whom and of what the noise is
+ROUNDS, WARM_UP = 8, 3
 
 
 class Speed(NamedTuple):
@@ -43,63 +49,52 @@ class Speed(NamedTuple):
 
 def params_of(profile: Path, batch_size: int) -> Params:
     """params.yaml with a profile's settings and another batch size."""
-    yaml, text = YAML(typ="safe"), io.StringIO()
-    values = yaml.load((ROOT / "params.yaml").read_text())
-    settings = [word for word in shlex.split(profile.read_text(), comments=True) if word != "-S"]
-    for setting in [*settings, f"train.batch_size={batch_size}"]:
-        key, value = setting.split("=", 1)
-        *sections, name = key.split(".")
-        place = values
-        for section in sections:
-            place = place[section]
-        place[name] = YAML(typ="safe").load(value)
-    yaml.dump(values, text)
-    file = ROOT / ".facet" / "bench_gpu.yaml"
-    file.parent.mkdir(exist_ok=True)
-    file.write_text(text.getvalue())
-    return load_params(file)
+    with tempfile.TemporaryDirectory() as folder:
+        file = shutil.copy(ROOT / "params.yaml", folder)
+        settings = [word for word in shlex.split(profile.read_text(), comments=True) if word != "-S"]
+        apply_overrides(file, [*settings, f"train.batch_size={batch_size}"])  # as `dvc exp run -S` does
+        return load_params(Path(file))
 
 
-def steps(params: Params, compiled: bool) -> Speed:
-    """Some of each kind of step."""
-    p, size = params, params.data.image_size
-    start = recogniser(p.model, size, PEOPLE).state_dict()
-    method = channels_last(ipgan.build(p.model, p.pretrain, p.losses, p.train, size, PEOPLE, start)).cuda()
-    method.known = torch.randn(4096, p.model.identity_dim, device="cuda")
-    method.means = torch.randn(PEOPLE, p.model.identity_dim, device="cuda")
-    optimizers = method.configure_optimizers()
-    method.optimizers = lambda: optimizers  # type: ignore[assignment, method-assign, return-value]
-    method.manual_backward = lambda loss, **kwargs: loss.backward(**kwargs)  # type: ignore[method-assign]
+def steps(p: Params, compiled: bool, device: torch.device) -> Speed:
+    """Some of each kind of step, in bf16."""
+    size, model = p.data.image_size, p.model
+    start = recogniser(model, size, PEOPLE).state_dict()
+    method = channels_last(ipgan.build(model, p.pretrain, p.losses, p.train, size, PEOPLE, start)).to(device)
+    method.known = torch.randn(PLACES, model.identity_dim, device=device)
+    method.means = torch.randn(PEOPLE, model.identity_dim, device=device)
+    without_trainer(method)
     if compiled:
         for name in method.NETWORKS:
             getattr(method, name).compile()
-    kinds = [_batch(p, step % p.train.cross_every != 0) for step in range(p.train.cross_every)]
+    kinds = [_batch(p, step % p.train.cross_every != 0, device) for step in range(p.train.cross_every)]
 
     def do() -> None:
         for pairs in kinds:
-            with torch.autocast("cuda", torch.bfloat16):
+            with torch.autocast(device.type, torch.bfloat16):
                 method.training_step(pairs, 0)
-        torch.cuda.synchronize()
+        wait_for(device)
 
-    torch.cuda.reset_peak_memory_stats()
-    began = time.perf_counter()
-    for _ in range(WARM_UP):
-        do()
-    warm = time.perf_counter() - began
-    began = time.perf_counter()
-    for _ in range(ROUNDS):
-        do()
-    seconds = (time.perf_counter() - began) / ROUNDS
-    gib = torch.cuda.max_memory_allocated() / 2**30
-    return Speed(len(kinds) * p.train.batch_size / seconds, 0.0 if compiled else _flops(do) / seconds / 1e12, gib, warm)
+    warm, seconds = _seconds(do, WARM_UP), _seconds(do, ROUNDS) / ROUNDS
+    # Counted last, for it takes memory; the counter does not see into what is compiled.
+    gib = peak(device) / 2**30
+    tflops = 0.0 if compiled else _flops(do) / seconds / 1e12
+    return Speed(len(kinds) * p.train.batch_size / seconds, tflops, gib, warm)
 
 
-def _batch(p: Params, same: bool) -> Pairs:
+def _batch(p: Params, same: bool, device: torch.device) -> Pairs:
     n, shape = p.train.batch_size, (p.train.batch_size, 3, p.data.image_size, p.data.image_size)
-    x = torch.rand(shape, device="cuda").mul(2).sub(1).to(memory_format=torch.channels_last)
-    c, s = (torch.randint(high, (n,), device="cuda") for high in (PEOPLE, 4096))
-    noise = torch.randn(n, p.model.attribute_dim, device="cuda")
-    return Pairs(None, x, c, c if same else c.roll(1), noise, same, s, torch.rand(n, 5, 2, device="cuda") - 0.5)
+    x = torch.rand(shape, device=device).mul(2).sub(1).to(memory_format=torch.channels_last)
+    c, s = (torch.randint(high, (n,), device=device) for high in (PEOPLE, PLACES))
+    noise = torch.randn(n, p.model.attribute_dim, device=device)
+    return Pairs(None, x, c, c if same else c.roll(1), noise, same, s, torch.rand(n, 5, 2, device=device) - 0.5)
+
+
+def _seconds(do: Callable[[], object], times: int) -> float:
+    began = time.perf_counter()
+    for _ in range(times):
+        do()
+    return time.perf_counter() - began
 
 
 def _flops(do: Callable[[], None]) -> int:
@@ -108,23 +103,18 @@ def _flops(do: Callable[[], None]) -> int:
     return counted.get_total_flops()
 
 
-def best_convolution(p: Params) -> float:
-    """TFLOP/s of the fastest 3x3 convolution in bf16 as wide as the networks are at each of their resolutions."""
+def best_convolution(p: Params, device: torch.device) -> float:
+    """TFLOP/s of the fastest bf16 convolution of the networks' widths."""
     best = 0.0
-    for halvings in range(1, 4):
-        width, side = p.model.width * 2**halvings, p.data.image_size // 2**halvings
-        x, w = (
-            torch.randn(shape, device="cuda").to(torch.bfloat16, memory_format=torch.channels_last)
-            for shape in ((p.train.batch_size, width, side, side), (width, width, 3, 3))
-        )
-        for repeats in (5, 50):  # the first warms up
-            torch.cuda.synchronize()
-            began = time.perf_counter()
-            for _ in range(repeats):
+    for x, w, operations in widths(p, torch.bfloat16, device):
+
+        def do(x: Tensor = x, w: Tensor = w) -> None:
+            for _ in range(50):  # one is too short for a clock
                 conv2d(x, w, padding=1)
-            torch.cuda.synchronize()
-        operations = 2 * p.train.batch_size * side**2 * width**2 * 9
-        best = max(best, repeats * operations / (time.perf_counter() - began) / 1e12)
+            wait_for(device)
+
+        do()
+        best = max(best, 50 * operations / _seconds(do, 1) / 1e12)
     return best
 
 
@@ -136,18 +126,17 @@ def main() -> None:
     arguments = parser.parse_args()
     if not torch.cuda.is_available():
         raise SystemExit("this benchmark is of a GPU, and torch finds none")
-    torch.backends.cudnn.benchmark = False  # as in training
-    rows = []
+    device, rows = torch.device("cuda"), []
     for batch_size in arguments.batch_sizes:
         try:
             p = params_of(arguments.profile, batch_size)
         except (UserError, OSError) as error:
             raise SystemExit(str(error)) from None
-        best = best_convolution(p)
-        counted = 0.0  # operations an image: the counter does not see into what is compiled
+        best, counted = best_convolution(p, device), 0.0
         for compiled in (False, True):
-            speed = steps(p, compiled)
-            counted = counted or speed.tflops / speed.images
+            torch.cuda.reset_peak_memory_stats()
+            speed = steps(p, compiled, device)
+            counted = counted or speed.tflops / speed.images  # operations an image
             speed = speed._replace(tflops=speed.images * counted)
             torch.compiler.reset()
             gc.collect()
@@ -160,7 +149,7 @@ def main() -> None:
             )
             rows.append({"batch_size": batch_size, "compiled": compiled, "convolution": best, **speed._asdict()})
     if arguments.json:
-        arguments.json.write_text(json.dumps({"gpu": torch.cuda.get_device_name(), "rows": rows}, indent=2) + "\n")
+        write(arguments.json, json.dumps({"gpu": torch.cuda.get_device_name(), "rows": rows}, indent=2))
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ from pipeline.memory import keep_memory
 from pipeline.methods import ipgan
 from pipeline.methods.asymmetric import passes
 from pipeline.methods.recogniser import recogniser
-from pipeline.params import load_params
+from pipeline.params import Params, load_params
 from pipeline.training.average import Average
 from pipeline.training.devices import arithmetic
 from pipeline.training.ending import Ending
@@ -149,9 +149,7 @@ def steps_of(
 ) -> Callable[[], None]:
     """As many training steps as show each kind once, without a Trainer."""
     method.remember(batches)
-    optimizers = method.configure_optimizers()
-    method.optimizers = lambda: optimizers  # type: ignore[assignment, method-assign, return-value]
-    method.manual_backward = lambda loss, **kwargs: loss.backward(**kwargs)  # type: ignore[method-assign]
+    without_trainer(method)
     steps = [laid(batches[step], lying) for step in range(batches.cross_every)]
 
     def do() -> None:
@@ -160,6 +158,13 @@ def steps_of(
                 method.training_step(pairs, 0)
 
     return do
+
+
+def without_trainer(method: ipgan.IPGAN) -> None:
+    """Give it what a step asks a Trainer for: its optimizers and the backward pass."""
+    optimizers = method.configure_optimizers()
+    method.optimizers = lambda: optimizers  # type: ignore[assignment, method-assign, return-value]
+    method.manual_backward = lambda loss, **kwargs: loss.backward(**kwargs)  # type: ignore[method-assign]
 
 
 def laid(pairs: Pairs, lying: torch.memory_format) -> Pairs:
@@ -233,23 +238,29 @@ def flops() -> Row:
         return min(_timed(do) for _ in range(4))
 
     def convolution() -> float:
-        return min(seconds / operations for seconds, operations in _convolutions(batches.batch_size))
+        return min(seconds / operations for seconds, operations in _convolutions())
 
     steps_took, convolutions_took = in_turn(whole, convolution)
     rates = {"train step": work / min(steps_took) / 1e9, "best convolution": 1 / min(convolutions_took) / 1e9}
     return Row("GFLOP/s", rates, rates["train step"] / rates["best convolution"], ROUNDS)
 
 
-def _convolutions(batch_size: int) -> Iterator[tuple[float, float]]:
-    """Seconds and operations of convolutions as wide as the networks' at each resolution."""
-    p = load_params(ROOT / "params.yaml")
-    for halvings in range(1, 4):
-        width, side = p.model.width * 2**halvings, p.data.image_size // 2**halvings
-        x, w = torch.randn(batch_size, width, side, side), torch.randn(width, width, 3, 3)
-        x, w = (t.to(dtype(), memory_format=torch.channels_last) for t in (x, w))
-        operations = 2 * batch_size * side**2 * width**2 * 9
+def _convolutions() -> Iterator[tuple[float, float]]:
+    """Seconds and operations of each of some."""
+    for x, w, operations in widths(load_params(ROOT / "params.yaml"), dtype()):
         for _ in range(10):
             yield _timed(lambda x=x, w=w: conv2d(x, w, padding=1)), operations
+
+
+def widths(
+    p: Params, precision: torch.dtype, device: torch.device | str = "cpu"
+) -> Iterator[tuple[torch.Tensor, torch.Tensor, int]]:
+    """What 3x3 convolutions as wide as the networks' at each resolution work on, and their operations."""
+    for halvings in range(1, 4):
+        width, side, images = p.model.width * 2**halvings, p.data.image_size // 2**halvings, p.train.batch_size
+        x, w = torch.randn(images, width, side, side), torch.randn(width, width, 3, 3)
+        x, w = (t.to(device, precision, memory_format=torch.channels_last) for t in (x, w))
+        yield x, w, 2 * images * side**2 * width**2 * 9
 
 
 def _timed(do: Callable[[], object]) -> float:

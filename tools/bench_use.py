@@ -36,6 +36,7 @@ from pipeline.datasets.photographs.cutting import find, frame
 from pipeline.datasets.photographs.decoding import decode, read
 from pipeline.datasets.photographs.detection import Detection, yunet
 from pipeline.errors import UserError
+from pipeline.tracking.files import write
 from pipeline.training import weights
 from tools.bench import ROOT, Pair, measure, some_photographs
 from tools.bench_onnx import untrained, ways
@@ -281,8 +282,7 @@ def main() -> int:
         rows[f"onnx_of_{images}"] = row.rates | {"ratio": row.ratio}
         told = ", ".join(f"{way} {rate:.1f} images/s" for way, rate in row.rates.items())
         print(f"ONNX, {images} at once: {told}, ratio {row.ratio:.2f}", flush=True)
-    arguments.json.parent.mkdir(parents=True, exist_ok=True)
-    arguments.json.write_text(json.dumps(rounded(rows), indent=2, sort_keys=True) + "\n")
+    write(arguments.json, json.dumps(rounded(rows), indent=2, sort_keys=True))
     print(f"JSON       {arguments.json}")
     return 0
 

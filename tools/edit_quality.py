@@ -21,6 +21,7 @@ from pipeline.applications.synthesizer import FaceSynthesizer
 from pipeline.datasets import heads
 from pipeline.errors import UserError
 from pipeline.metrics import intervals
+from pipeline.tracking.files import write
 
 ROOT = Path(__file__).resolve().parent.parent
 SEED = 8_000_000
@@ -75,8 +76,7 @@ def main() -> int:
             f"| {r['change']} | {r['edited']:.1f} dB | {r['untouched']:.1f} dB "
             f"| {r['gain']:+.2f} dB ({r['low']:+.2f} to {r['high']:+.2f}) |"
         )
-    arguments.json.parent.mkdir(parents=True, exist_ok=True)
-    arguments.json.write_text(json.dumps(rows, indent=2) + "\n")
+    write(arguments.json, json.dumps(rows, indent=2))
     print(f"\nJSON {arguments.json}")
     return 0
 

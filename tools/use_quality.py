@@ -37,6 +37,7 @@ from pipeline.errors import UserError
 from pipeline.metrics import intervals
 from pipeline.metrics.truth import psnr
 from pipeline.params import load_params
+from pipeline.tracking.files import write
 
 ROOT = Path(__file__).resolve().parent.parent
 RATE = 25  # frames a second
@@ -226,8 +227,7 @@ def main() -> int:
     steady_rows = {name: row(e) for name, e in steady.items()}
     table(f"act; likeness by {by}", steady_rows)
     said = {"model": model.fingerprint, "recogniser": by, "round_trip_psnr": trips, "act": steady_rows}
-    arguments.json.parent.mkdir(parents=True, exist_ok=True)
-    arguments.json.write_text(json.dumps(said, indent=2, sort_keys=True) + "\n")
+    write(arguments.json, json.dumps(said, indent=2, sort_keys=True))
     print(f"\nJSON {arguments.json}")
     return 0
 
