@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from dvc.exceptions import DvcException
 from dvc.utils.hydra import apply_overrides
 from torch import Tensor
 from torch.nn.functional import conv2d
@@ -48,11 +49,18 @@ class Speed(NamedTuple):
 
 
 def params_of(profile: Path, batch_size: int) -> Params:
-    """params.yaml with a profile's settings and another batch size."""
+    """params.yaml with a profile's settings and another batch size.
+
+    Raises:
+        UserError: a setting is none.
+    """
     with tempfile.TemporaryDirectory() as folder:
         file = shutil.copy(ROOT / "params.yaml", folder)
         settings = [word for word in shlex.split(profile.read_text(), comments=True) if word != "-S"]
-        apply_overrides(file, [*settings, f"train.batch_size={batch_size}"])  # as `dvc exp run -S` does
+        try:
+            apply_overrides(file, [*settings, f"train.batch_size={batch_size}"])  # as `dvc exp run -S` does
+        except DvcException as error:
+            raise UserError(f"{profile}: {error.__cause__ or error}") from None
         return load_params(Path(file))
 
 

@@ -38,6 +38,7 @@ from pipeline.datasets.photographs.detection import Detection, yunet
 from pipeline.errors import UserError
 from pipeline.tracking.files import write
 from pipeline.training import weights
+from tools.asked import at_least
 from tools.bench import ROOT, Pair, measure, some_photographs
 from tools.bench_onnx import untrained, ways
 
@@ -252,9 +253,9 @@ def rounded(value: Any) -> Any:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, default=paths.MODEL, metavar="DIR")
-    parser.add_argument("--pictures", type=int, default=240, help="of the film")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=1, help="of the networks and OpenCV; FFmpeg has its own")
+    parser.add_argument("--pictures", type=at_least(1), default=240, help="of the film")
+    parser.add_argument("--rounds", type=at_least(1), default=3)
+    parser.add_argument("--threads", type=at_least(1), default=1, help="of the networks and OpenCV; FFmpeg has its own")
     parser.add_argument("--json", type=Path, default=ROOT / ".facet" / "bench_use.json", metavar="FILE")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)

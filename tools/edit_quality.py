@@ -22,6 +22,7 @@ from pipeline.datasets import heads
 from pipeline.errors import UserError
 from pipeline.metrics import intervals
 from pipeline.tracking.files import write
+from tools.asked import at_least
 
 ROOT = Path(__file__).resolve().parent.parent
 SEED = 8_000_000
@@ -62,7 +63,7 @@ def figures(model: FaceSynthesizer, known: dict[str, Directions], draw: Draw, co
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, default=paths.MODEL, metavar="DIR")
-    parser.add_argument("--heads", type=int, default=48, help="that are changed")
+    parser.add_argument("--heads", type=at_least(2), default=48, help="that are changed")
     parser.add_argument("--json", type=Path, default=ROOT / ".facet" / "edit_quality.json", metavar="FILE")
     arguments = parser.parse_args()
     try:

@@ -38,6 +38,7 @@ from pipeline.metrics import intervals
 from pipeline.metrics.truth import psnr
 from pipeline.params import load_params
 from pipeline.tracking.files import write
+from tools.asked import at_least
 
 ROOT = Path(__file__).resolve().parent.parent
 RATE = 25  # frames a second
@@ -210,8 +211,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, default=paths.MODEL, metavar="DIR")
     parser.add_argument("--faces", type=Path, default=paths.FACES, metavar="DIR", help="whose test split is used")
-    parser.add_argument("--people", type=int, default=8, help="who perform")
-    parser.add_argument("--frames", type=int, default=50, help="of a performance")
+    parser.add_argument("--people", type=at_least(1), default=8, help="who perform")
+    parser.add_argument("--frames", type=at_least(3), default=50, help="of a performance")
     parser.add_argument("--json", type=Path, default=ROOT / ".facet" / "use_quality.json", metavar="FILE")
     arguments = parser.parse_args()
     try:
