@@ -68,14 +68,12 @@ def lineage(stage: str) -> dict[str, str]:
 
 def outs(stage: str) -> list[str]:
     """The paths that dvc.yaml says the stage makes."""
-    said = _stages().get(stage, {})
-    listed = [out for kind in ("outs", "metrics", "plots") for out in said.get(kind, [])]
-    return [next(iter(out)) if isinstance(out, dict) else out for out in listed]
+    return _outs(_stages().get(stage, {}))
 
 
 def made() -> set[str]:
     """What all stages make."""
-    return {out for stage in _stages() for out in outs(stage)}
+    return {out for said in _stages().values() for out in _outs(said)}
 
 
 def recorded(stage: str) -> dict[str, str]:
@@ -109,6 +107,12 @@ def _hashed(path: Path) -> str | None:
 
 def _stages() -> dict[str, Any]:
     return _yaml(Path("dvc.yaml")).get("stages", {})
+
+
+def _outs(said: dict[str, Any]) -> list[str]:
+    """Of a stage, as dvc.yaml describes it."""
+    listed = [out for kind in ("outs", "metrics", "plots") for out in said.get(kind, [])]
+    return [next(iter(out)) if isinstance(out, dict) else out for out in listed]
 
 
 def _deps(stage: str) -> list[str]:

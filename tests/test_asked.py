@@ -14,6 +14,7 @@ from tests.conftest import ROOT
         ["use_quality", "--people", "0"],
         ["use_quality", "--frames", "2"],
         ["edit_quality", "--heads", "1"],
+        ["augment_quality", "--people", "1"],
         ["bench_use", "--rounds", "-1"],
         ["bench_use", "--pictures", "many"],
     ],

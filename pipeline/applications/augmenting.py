@@ -13,6 +13,8 @@ from pipeline.applications.prepared import prepared
 from pipeline.applications.recombine import opened
 from pipeline.applications.synthesizer import FaceSynthesizer
 from pipeline.datasets.building.parts import INDEX, REJECTS
+from pipeline.datasets.columns import LANDMARKS
+from pipeline.datasets.photographs.alignment import TEMPLATE, framed, pixels
 from pipeline.datasets.shards import SHARD_IMAGES, Faces, TarWriter, write_table
 from pipeline.errors import UserError
 from pipeline.terminal import watched
@@ -20,6 +22,11 @@ from pipeline.training.spread import chunks
 
 MOST = 10_000  # faces of a person
 SPLIT = "train"  # whatever is measured on the other splits is measured on photographs
+LIST = pa.schema(
+    [("path", pa.string()), ("offset", pa.int64()), ("size", pa.int64()), ("sha256", pa.string())]
+    + [("identity", pa.string()), ("split", pa.string())]
+    + [(name, pa.float32()) for name in LANDMARKS]
+)
 MADE = INDEX.append(pa.field("sample_key", pa.string())).append(pa.field("synthetic", pa.bool_()))
 
 
@@ -33,6 +40,8 @@ class Made(NamedTuple):
 
 def augment(folder: Path, each: int, seed: int, out: Path) -> dict[str, Any]:
     """Write a folder as `prepare` does: `each` new faces of every person of the train split.
+
+    Beside it OUT.parquet lists them for `prepare` to read, with `data.source: manifest`.
 
     Returns:
         What stands in the file beside it.
@@ -50,7 +59,9 @@ def augment(folder: Path, each: int, seed: int, out: Path) -> dict[str, Any]:
     settings = {"images": each, "seed": seed, "split": SPLIT}
     made = {"out": str(out), "model": model.fingerprint, "inputs": {"faces": str(folder)}, "settings": settings}
     with deliveries.folder(out, made) as part:
-        write(part, watched(synthesized(model, faces, each, seed), "faces"), model.fingerprint)
+        rows = write(part, watched(synthesized(model, faces, each, seed), "faces"), model.fingerprint)
+        # Before the folder has its name: whoever finds the folder finds its list too.
+        write_table(out.with_name(f"{out.name}.parquet"), listed(rows, out.name, model), LIST)
     return made
 
 
@@ -79,8 +90,12 @@ def synthesized(model: FaceSynthesizer, faces: Faces, each: int, seed: int) -> I
                 yield Made(image, names[whose], str(keys[row]))
 
 
-def write(folder: Path, made: Iterator[Made], fingerprint: str) -> None:
-    """Shards whose images say what they are, each with its caption, and the index, which says `synthetic` of all."""
+def write(folder: Path, made: Iterator[Made], fingerprint: str) -> list[dict[str, Any]]:
+    """Shards whose images say what they are, each with its caption, and the index, which says `synthetic` of all.
+
+    Returns:
+        The index's rows.
+    """
     rows: list[dict[str, Any]] = []
     finished = False
     while not finished:
@@ -96,3 +111,23 @@ def write(folder: Path, made: Iterator[Made], fingerprint: str) -> None:
                 rows.append({"key": key, **place, **row, "sample_key": face.sample_key})
     write_table(folder / "index.parquet", rows, MADE)
     write_table(folder / "rejects.parquet", [], REJECTS)  # none; `inspect` reads it
+    return rows
+
+
+def listed(rows: list[dict[str, Any]], folder: str, model: FaceSynthesizer) -> list[dict[str, Any]]:
+    """Rows of an index as a manifest of photographs has them.
+
+    The crops are in their frame already, so the landmarks are the frame's own: aligned to them, a crop stays as it is.
+    A person's name is that which the source had (`ada` of `photos/ada`): a manifest of the photographs has it too.
+    """
+    points = pixels(framed(TEMPLATE, model.cut.margin), model.cut.image_size).ravel().tolist()
+    known = dict(zip(LANDMARKS, points, strict=True))
+    return [
+        {
+            **{name: row[name] for name in ("offset", "size", "sha256", "split")},
+            "path": f"{folder}/{row['shard']}",
+            "identity": row["identity"].partition("/")[2] or row["identity"],
+            **known,
+        }
+        for row in rows
+    ]

@@ -12,6 +12,7 @@ BOX = ("box_left", "box_top", "box_width", "box_height")
 LANDMARKS = tuple(
     f"{point}_{axis}" for point in ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right") for axis in "xy"
 )
+_PAST = 2.0**53  # bytes; a float64 holds every whole number below
 _LONGEST = 4096  # bytes of a path on Linux; a quotation mark that nobody closes makes a value of many rows
 
 Problems = dict[int, tuple[str, str]]  # row of the batch -> reason and detail
@@ -66,6 +67,23 @@ def measures(
         wanted = "finite numbers, width and height above 0" if names == BOX else "finite numbers"
         problems.setdefault(row, (reason, f"{names[0]} … {names[-1]} should be {wanted}, or all empty"))
     return [tuple(row) if use else None for row, use in zip(table.tolist(), usable.tolist(), strict=True)]
+
+
+def places(columns: dict[str, pa.Array], rows: int, problems: Problems) -> tuple[list[int], list[int | None]]:
+    """Where each photograph begins in its file, and its bytes; 0 and None where it is the whole file."""
+    if "offset" not in columns:
+        return [0] * rows, [None] * rows
+    offset, size = (numbers(columns[name]) for name in ("offset", "size"))
+    part = ~np.isnan(offset)
+    with np.errstate(invalid="ignore"):
+        usable = (offset >= 0) & (offset < _PAST) & (size > 0) & (size < _PAST) & (offset % 1 == 0) & (size % 1 == 0)
+    for row in np.flatnonzero(part & ~usable).tolist():
+        problems.setdefault(row, ("bad_place", "offset and size should be whole numbers of bytes, or offset empty"))
+    part &= usable
+    return (
+        np.where(part, offset, 0).astype(np.int64).tolist(),
+        [int(value) if use else None for value, use in zip(size.tolist(), part.tolist(), strict=True)],
+    )
 
 
 def numbers(column: pa.Array) -> np.ndarray:

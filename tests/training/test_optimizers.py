@@ -30,17 +30,44 @@ def one_step(net, made, seed=1, factor=1.0):
     take_step(SimpleNamespace(optimizers=lambda: made), factor)
 
 
-def test_a_kernel_moves_as_torchs_muon_moves_its_matrix():
+@pytest.fixture(params=[True, False], ids=["bf16", "full"])
+def arithmetic(request, monkeypatch):
+    """A processor that has bf16, and one that would emulate it."""
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": request.param})
+    return request.param
+
+
+def test_a_kernel_moves_as_torchs_muon_moves_its_matrix(arithmetic):
     conv, linear = nn.Conv2d(16, 32, 3, bias=False), nn.Linear(16 * 9, 32, bias=False)
     linear.weight.data.copy_(conv.weight.data.flatten(1))
     gradient = torch.randn(32, 16 * 9)
-    conv.weight.grad, linear.weight.grad = gradient.view_as(conv.weight).clone(), gradient.clone()
-    Muon([conv.weight], lr=0.1, momentum=0.9).step()
-    torch.optim.Muon([linear.weight], lr=0.1, momentum=0.9, weight_decay=0.0, ns_steps=3).step()
-    assert torch.equal(conv.weight.flatten(1), linear.weight)
+    ours = Muon([conv.weight], lr=0.1, momentum=0.9)
+    torchs = torch.optim.Muon([linear.weight], lr=0.1, momentum=0.9, weight_decay=0.0, ns_steps=3)
+    for n in range(3):  # the momentum of earlier steps counts too
+        conv.weight.grad, linear.weight.grad = gradient.view_as(conv.weight) + n, gradient + n
+        ours.step()
+        torchs.step()
+    if arithmetic:
+        assert torch.equal(conv.weight.flatten(1), linear.weight)
+    else:
+        torch.testing.assert_close(conv.weight.flatten(1), linear.weight, atol=2e-3, rtol=0)  # a step has 0.1
+    assert ours.state_dict()["state"][0].keys() == torchs.state_dict()["state"][0].keys()
 
 
-def test_a_step_pushes_in_every_direction_alike():
+@pytest.mark.parametrize("shape", [(64, 16), (16, 64)])
+def test_in_full_precision_a_step_is_that_of_bf16_but_for_its_rounding(monkeypatch, shape):
+    torch.manual_seed(0)
+    start, gradient, weights = torch.randn(shape), torch.randn(shape), []
+    for has in (True, False):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda has=has: {"avx512_bf16": has})
+        weights.append(nn.Parameter(start.clone()))
+        weights[-1].grad = gradient.clone()
+        Muon([weights[-1]], lr=0.1, momentum=0.9).step()
+    moved = weights[0] - start
+    assert (weights[1] - weights[0]).norm() < 0.02 * moved.norm()
+
+
+def test_a_step_pushes_in_every_direction_alike(arithmetic):
     weight = nn.Parameter(torch.zeros(32, 16, 3, 3))
     weight.grad = torch.randn(32, 16, 3, 3) * torch.linspace(0.3, 1, 32)[:, None, None, None]
     Muon([weight], lr=1.0, momentum=0.9).step()

@@ -15,7 +15,7 @@ from pipeline.datasets.protocol import Protocol
 from pipeline.datasets.shards import Faces
 from pipeline.datasets.splits import SPLITS
 from pipeline.datasets.true_answers import true_recombinations
-from pipeline.judges.verdict import Verdict, joined
+from pipeline.judges.verdict import Judge, Verdict, joined
 from pipeline.metrics.realism import inception
 from pipeline.training.devices import device
 from pipeline.training.spread import chunks, spread
@@ -80,6 +80,7 @@ def gather(
     train_rows = training_rows(faces) if len(asked.sample_rows) else np.zeros(0, np.int64)
     outputs, real, train = chunks(np.arange(len(synthesized))), chunks(people.rows), chunks(train_rows)
     features = inception(inception_weights, device()) if inception_weights else None
+    judge = asked_once(court.judge)  # controls hand in the same photograph many times
 
     def seen(images: np.ndarray) -> Look:
         return Look(court.judge(images), {}, inception=features(_tensor(images)).cpu() if features else None)
@@ -92,11 +93,11 @@ def gather(
         pairs = asked.part(outputs[part])
         true = _truth(pairs)
         images = {name: control(pairs, true) for name, control in systems.items()}
-        looks = {name: Look(court.judge(made), {}) for name, made in images.items()}
+        looks = {name: Look(judge(made), {}) for name, made in images.items()}
         images[MODEL] = synthesized.images(outputs[part])
         looks[MODEL] = seen(images[MODEL])
         if len(true):
-            near = Nearness(true, looks["truth"].said, asked.landmarks(pairs.sample_rows), court.judge)
+            near = Nearness(true, looks["truth"].said, asked.landmarks(pairs.sample_rows), judge)
             looks = {name: o._replace(truth=near.of(images[name], o.said)) for name, o in looks.items()}
         shown = KEPT if outputs[part][0] < LOOKED_AT else ()
         return {name: o._replace(images=images[name]) if name in shown else o for name, o in looks.items()}
@@ -111,6 +112,19 @@ def gather(
     photographs = together(REAL, slice(len(outputs), behind))
     of_train = together(TRAIN, slice(behind, None)).said if train else photographs.said.part(slice(0))
     return Material(asked, photographs.said, answers, of_train, train_rows, photographs.inception)
+
+
+def asked_once(judge: Judge) -> Judge:
+    """The same judge, who is shown each image of a batch once, however often it comes."""
+
+    def judged(images: np.ndarray) -> Verdict:
+        number: dict[bytes, int] = {}
+        place = np.array([number.setdefault(image.tobytes(), len(number)) for image in images])
+        if len(number) == len(images):
+            return judge(images)
+        return judge(images[np.unique(place, return_index=True)[1]]).part(place)
+
+    return judged
 
 
 def training_rows(faces: Faces) -> np.ndarray:

@@ -4,8 +4,9 @@ Columns:
     path: of the photograph, absolute or relative to the list's folder; needed. A path named twice comes twice.
     identity: text or whole number; needed. Empty: a face of nobody in particular, and the split is unlabelled.
     split: one of SPLITS. Empty: from the identity, as `split_of` has it.
-    sha256: of the file's bytes.
-    size: of the file, for people; not read here, since sha256 says more.
+    sha256: of the photograph's bytes.
+    offset: where the photograph begins in a file that holds several, a plain tar for one. Empty: it is the file.
+    size: its bytes; needed where there is an offset, else for people and not read here, since sha256 says more.
     box_left … box_height, left_eye_x … mouth_right_y: pixels of the upright photograph; all or none.
     any other of numbers: an attribute. Empty: not known of this photograph.
 """
@@ -32,6 +33,7 @@ from pipeline.datasets.columns import (
     is_text,
     measures,
     numbers,
+    places,
     texts,
     without_nan,
 )
@@ -45,6 +47,7 @@ log = logging.getLogger(__name__)
 
 SUFFIXES = (".csv", ".parquet")
 _TEXT = ("path", "identity", "split", "sha256")
+_PLACE = ("offset", "size")
 _NO_ATTRIBUTES = ("size", "", "Unnamed: 0", "__index_level_0__")  # the last three: row numbers that pandas wrote
 _BATCH_ROWS = 8192
 
@@ -83,7 +86,8 @@ class _Manifest:
         self.is_csv = file.suffix.lower() == ".csv"
         kinds = self._kinds()
         self._check(kinds)
-        known = (*_TEXT, *BOX, *LANDMARKS)
+        place = _PLACE if "offset" in dict(kinds) else ()
+        known = (*_TEXT, *BOX, *LANDMARKS, *place)
         self.columns = [name for name, _ in kinds if name in known]
         # CSV has no types: a column is decided where its first values are. None: not yet.
         self.attributes: dict[str, bool | None] = {}
@@ -121,6 +125,7 @@ class _Manifest:
 
     def _check(self, kinds: list[tuple[str, pa.DataType]]) -> None:
         names = [name for name, _ in kinds]
+        place = _PLACE if "offset" in names else ()
         for name in ("path", "identity"):
             if name not in names:
                 has = ", ".join(names[:8])[:200]
@@ -129,8 +134,10 @@ class _Manifest:
             if names.count(name) > 1:
                 raise UserError(f"{self.file} has the column {name!r} twice; take one away or rename it")
             kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-            if name in (*_TEXT, *BOX, *LANDMARKS) and not (is_text(kind) or is_numeric(kind)):
+            if name in (*_TEXT, *BOX, *LANDMARKS, *place) and not (is_text(kind) or is_numeric(kind)):
                 raise UserError(f"{self.file}: the column {name} should be of text or numbers (got {kind})")
+        if "offset" in names and "size" not in names:
+            raise UserError(f"{self.file} has the column offset and no size; add how many bytes each photograph has")
         for group in (BOX, LANDMARKS):
             missing = [name for name in group if name not in names]
             if missing and len(missing) < len(group):
@@ -181,14 +188,15 @@ class _Manifest:
             if split and identity and split not in SPLITS:
                 problems.setdefault(row, ("no_split", f"the split is {split[:40]!r} and should be one of {SPLITS}"))
             splits.append((split or self.split(identity)) if identity else UNLABELLED)
+        offsets, sizes = places(columns, batch.num_rows, problems)
         return map(
             Photograph,
-            [f"manifest/{path}" for path in paths],
+            list(map(_name, paths, offsets, sizes)),
             [f"manifest/{identity}" if identity else None for identity in identities],
             splits,
             [os.path.join(self.folder, path) for path in paths],
-            repeat(0),
-            repeat(None),
+            offsets,
+            sizes,
             hashes(given["sha256"], problems),
             measures(columns, BOX, "bad_box", problems),
             measures(columns, LANDMARKS, "bad_landmarks", problems),
@@ -227,6 +235,11 @@ class _Manifest:
 
     def _place(self, number: int) -> str:
         return f"manifest/{text(self.file.name)}:{number}"
+
+
+def _name(path: str, offset: int, size: int | None) -> str:
+    """Of a candidate; of those in one file, each has its own."""
+    return f"manifest/{path}" if size is None else f"manifest/{path}@{offset}"
 
 
 def _first_line(error: Exception) -> str:

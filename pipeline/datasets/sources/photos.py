@@ -1,7 +1,8 @@
 """Photographs of people, one folder a person; and what is known of the people, in a file beside the folders.
 
 `info.csv`, if it is there, has a row a person: in its first column the folder's name, in the others numbers (`age`: an
-attribute of that name) or words (`gender`, of which `female` makes the attribute `gender=female`, 1). Empty: not known.
+attribute of that name) or words (`gender`, of which `female` makes the attribute `gender=female`, 1). Empty, or one of
+UNKNOWN: not known.
 """
 
 import csv
@@ -17,6 +18,7 @@ from pipeline.errors import UserError
 from pipeline.params import Data
 
 INFO = "info.csv"
+UNKNOWN = ("", "na", "n/a", "nan", "none", "null", "unknown", "?", "-")  # however they are capitalized
 Known = dict[str, dict[str, float]]  # folder's name -> attribute -> value
 
 
@@ -56,7 +58,8 @@ def _info(file: Path) -> Known:
             for name, *values in filter(None, reader):
                 if name in known:
                     raise UserError(f"{file} has the person {name!r} twice; take one row away")
-                known[name] = dict(_attribute(*pair) for pair in zip(columns, values, strict=False) if pair[1].strip())
+                said = zip(columns, values, strict=False)
+                known[name] = dict(_attribute(*pair) for pair in said if pair[1].strip().lower() not in UNKNOWN)
     except (OSError, ValueError, csv.Error) as error:
         why = getattr(error, "strerror", None) or error
         raise UserError(f"{file} cannot be read as CSV in UTF-8 ({why}); make it again, or take it away") from None

@@ -82,6 +82,28 @@ def test_every_column_reaches_the_photograph(tmp_path: Path, kind: str) -> None:
 
 
 @both
+def test_a_photograph_may_be_a_part_of_a_file(tmp_path: Path, kind: str) -> None:
+    columns = {"path": ["a.tar"] * 2 + ["b.jpg"], "identity": ["ada"] * 3}
+    columns |= {"offset": [512, 2048, None], "size": [1000, 7, 4]}
+    first, second, whole = photographs(written(tmp_path, columns, kind))
+    assert [(found.offset, found.size) for found in (first, second, whole)] == [(512, 1000), (2048, 7), (0, None)]
+    assert [found.name for found in (first, second, whole)] == [
+        "manifest/a.tar@512", "manifest/a.tar@2048", "manifest/b.jpg"
+    ]  # fmt: skip
+    assert first.attributes is None
+
+
+@both
+def test_a_part_that_cannot_be_one_is_a_reject(tmp_path: Path, kind: str) -> None:
+    places = [(-1, 9), (0.5, 9), (1e300, 9), (0, 0), (0, None), (0, 1e300), (0, 9)]
+    columns = {"path": [f"{n}.tar" for n in range(7)], "identity": ["ada"] * 7}
+    columns |= {"offset": [float(place) for place, _ in places], "size": [size for _, size in places]}
+    manifest = written(tmp_path, columns, kind)
+    assert rejects(manifest) == [(f"manifest/{n}.tar", "bad_place") for n in range(6)]
+    assert [i.size for i in listing(data(manifest)) if isinstance(i, Photograph)] == [9]
+
+
+@both
 def test_whole_numbers_name_people_as_text(tmp_path: Path, kind: str) -> None:
     columns = {"path": ["1.jpg", "2.jpg"], "identity": [2880, 7]}
     assert [p.identity for p in photographs(written(tmp_path, columns, kind))] == ["manifest/2880", "manifest/7"]
@@ -312,6 +334,7 @@ def test_a_manifest_without_rows_gives_nothing(tmp_path: Path) -> None:
             "path,identity,box_left\n1.jpg,a,1\n",
             "has 1 of the columns box_left, .*; add box_top, box_width, box_height",
         ),
+        ("path,identity,offset\n1.tar,a,512\n", "has the column offset and no size; add"),
         ("path,identity,nose_x,nose_y\n1.jpg,a,1,1\n", "has 2 of the columns left_eye_x"),
         (b"path,identity\xff\n1.jpg,a\n", "cannot be read as CSV in UTF-8"),
         (b"\x89PNG\r\n\x1a\n\x00\x00", "people.csv"),

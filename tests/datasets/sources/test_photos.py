@@ -52,6 +52,13 @@ def test_what_is_known_of_the_people_goes_with_their_photographs(people: Path) -
     assert not rejects
 
 
+@pytest.mark.parametrize("nothing", ["NA", "n/a", "NaN", "unknown", " ? "])
+def test_words_for_nothing_are_not_known(people: Path, nothing: str) -> None:
+    (people / "info.csv").write_text(f"folder,age,gender,city\nada,{nothing},{nothing},Nancy\n")
+    photographs, _ = listed(people)
+    assert [p.attributes for p in photographs] == [{"city=Nancy": 1}] * 2 + [None] * 2
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
