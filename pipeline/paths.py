@@ -14,6 +14,10 @@ TRAIN_GRIDS = Path("results/train/grids")  # the same recombinations after 00001
 SYNTHESIZED = Path("results/synthesize/faces")  # tar shards of x' with an index of who was recombined with whom
 GRID = Path("results/synthesize/grid.png")
 CASES = Path("results/evaluate/cases")  # cases.parquet: a row a pair, what each metric says; pictures
+PREPARE_PICTURES = {  # caption -> file
+    "Of the faces that were prepared": ACCEPTED_SHEET,
+    "Of the photographs that were turned down, with the reason": REJECTED_SHEET,
+}
 EVALUATE_PICTURES = {  # caption -> file, of those that the data knows enough for
     "The same, rendered: the true answers": CASES / "truth.png",
     "The worst six and the best six by likeness to the subject: subject, sample, answer, truth": CASES
@@ -62,5 +66,5 @@ PRETRAIN_CURVE = Path("results/pretrain/plots/curve.csv")
 JUDGE_CURVE = Path("results/judge/plots/curve.csv")
 TRAIN_CURVE = Path("results/train/plots/curve.csv")
 VALIDATION_CURVE = Path("results/train/plots/validation.csv")
-EVALUATE_PLOTS = Path("results/evaluate/plots")  # roc.csv, by_yaw.csv
+EVALUATE_PLOTS = Path("results/evaluate/plots")  # roc.csv, by_yaw.csv, frontalization.csv, nearest.csv
 CURVES = (PRETRAIN_CURVE, JUDGE_CURVE, TRAIN_CURVE)

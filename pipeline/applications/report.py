@@ -72,6 +72,10 @@ USES = {  # key -> what it says, and the key of what it is compared with
         "turned photographs brought to the front are taken for their person",
         "as they are",
     ),
+    "applications/frontalization_tar_at_far_1e-2": (
+        "and accepted as their person at a threshold that one in a hundred strangers passes",
+        "as they are",
+    ),
     "applications/frontalization_yaw": ("degrees by which the results are still turned", ""),
     "applications/morphing_monotone": ("steps of a morph between two samples that turn the right way", ""),
     "applications/morphing_drift": ("likeness to the subject that comes and goes on the way", ""),
@@ -144,6 +148,18 @@ EVALUATED = (  # charts of the evaluation: file, caption, x-axis, column -> what
         {"attributes/yaw_error": "synthesized faces", "attributes/yaw_error_real": "the judge's own"},
     ),
     ("by_yaw", "Taken for the subject, by the yaw of the sample", "yaw_from", {"identity/top1": "synthesized faces"}),
+    (
+        "frontalization",
+        "Photographs accepted as their person, one stranger in a hundred too, by the degrees that they are turned",
+        "turned_from",
+        {"tar_at_far_1e-2": "brought to the front", "tar_at_far_1e-2_before": "as they are"},
+    ),
+    (
+        "nearest",
+        "Likeness to the nearest training image: which share has how much",
+        "cosine_from",
+        {"synthesized": "synthesized faces", "real": "real images of new people"},
+    ),
 )
 ELSEWHERE = (
     "attributes/",
@@ -205,7 +221,7 @@ def build(
         grids: pictures made during the training, named by the images seen.
         controls: system -> its metrics, of systems whose scores are known before.
         groups: FAMILY/GROUP -> the model's metrics for those subjects; FAMILY/gap -> the difference between groups.
-        plots: folder with the evaluation's roc.csv and by_yaw.csv.
+        plots: folder with the evaluation's tables, of which EVALUATED names the charts.
         runs: stage -> what its run wrote of itself; None: nothing is known of it.
     """
     measured, took_part = without_author(metrics.get("evaluate", {}))
@@ -236,6 +252,7 @@ def build(
         ranges=ranges(measured),
         systems=system_rows(measured, controls),
         headings=list(HEADINGS.values()),
+        every=every_row(measured, controls),
         leaks=leak_rows(results, numbers(controls.get("truth", {}))),
         probes=probe_rows(results),
         uses=leak_rows(results, {}, USES),
@@ -294,6 +311,13 @@ def system_rows(
     return rows if others else []
 
 
+def every_row(measured: Mapping[str, Any], controls: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """All metrics of all systems, key -> a number or None for each; and who they are."""
+    systems = {name: numbers(values) for name, values in ({"model": measured} | dict(controls)).items()}
+    keys = sorted({key for values in systems.values() for key in values}) if controls else []
+    return {"systems": list(systems), "rows": {key: [values.get(key) for values in systems.values()] for key in keys}}
+
+
 class LeakRow(NamedTuple):
     key: str
     says: str
@@ -318,7 +342,7 @@ def leak_rows(
             "the true answers": truth.get(key),
             "real photographs": results.get(f"{key}_real"),
             "chance": results.get("disentanglement/identity_chance"),
-            "as they are": results.get("applications/frontalization_top1_before"),
+            "as they are": results.get(f"{key}_before"),
         }.get(of)
 
     there = {key: row for key, row in listed.items() if key in results}
@@ -381,14 +405,18 @@ def other_bars(results: Mapping[str, float]) -> list[Bar]:
 
 
 def attribute_rows(results: Mapping[str, Any], judge: Mapping[str, Any]) -> list[AttributeRow]:
-    """The attributes that were measured, those first that the judge can read, of these the best followed first."""
+    """The attributes that were measured, those first that the judge can read, of these the best followed first.
+
+    The judge's own error is that on the same people's photographs, or, where these are too few, on the val split's.
+    """
     rows = []
     for key, unrelated in results.items():
         if key.startswith("attributes/") and key.endswith("_error_unrelated"):
             name = key.removeprefix("attributes/").removesuffix("_error_unrelated")
             error = results[f"attributes/{name}_error"]
             ratio = error / unrelated if unrelated else math.inf
-            rows.append(AttributeRow(name, error, unrelated, judge.get(f"judge/{name}_error"), ratio))
+            own = results.get(f"attributes/{name}_error_real", judge.get(f"judge/{name}_error"))
+            rows.append(AttributeRow(name, error, unrelated, own, ratio))
     return sorted(rows, key=lambda row: (not row.readable, row.ratio))
 
 

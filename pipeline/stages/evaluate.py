@@ -43,7 +43,7 @@ def run(data: Data, model: Model, judge: Judge, synthesize: Synthesize, evaluate
         for name, caption, picture in table.pictures(measured, results.model.figures, synthesize, network):
             write_png(w / "cases" / f"{name}.png", picture)
             track.picture(f"evaluate/{name}", picture, caption)
-        for curve in curves.curves(measured, results.model.figures):
+        for curve in curves.curves(measured, results.model.figures | results.others):
             track.table(paths.EVALUATE_PLOTS / f"{curve.name}.csv", curve.columns, curve.rows, curve.says)
 
         systems, groups = map(table.written, (results.systems, results.groups))

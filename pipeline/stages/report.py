@@ -30,7 +30,8 @@ def run(
         tracking.run("report", *sections, record=paths.REPORT_RUN) as track,
     ):
         pictures = {"Recombinations of people that nothing was trained on": paths.GRID}
-        pictures |= {says: path for says, path in paths.EVALUATE_PICTURES.items() if path.exists()}
+        shown = paths.EVALUATE_PICTURES | paths.PREPARE_PICTURES
+        pictures |= {says: path for says, path in shown.items() if path.exists()}
         grids = list(paths.TRAIN_GRIDS.glob("*.png"))
         environment, validation = provenance.environment(), paths.VALIDATION_CURVE
         page = build(

@@ -225,6 +225,17 @@ def test_names_from_outside_are_text_and_no_markup(make):
     assert "<b>&" not in make(title="<b>&", environment={"git": "<b>&"})
 
 
+def test_every_metric_of_every_system_is_there_for_who_looks():
+    model = {
+        "identity/top1": {"value": 0.9, "low": 0.8, "high": 1.0, "n": 9},
+        "truth/psnr": 20.0,
+        "not_measured": {"x": ["y"]},
+    }
+    every = report.every_row(model, {"truth": {"truth/psnr": 99.0}})
+    assert every["systems"] == ["model", "truth"]
+    assert every["rows"] == {"identity/top1": [0.9, None], "truth/psnr": [20.0, 99.0]}
+
+
 def test_attributes_are_sorted_by_how_well_they_are_followed():
     rows = report.attribute_rows(METRICS["evaluate"], METRICS["judge"])
     assert rows == [
@@ -236,6 +247,8 @@ def test_attributes_are_sorted_by_how_well_they_are_followed():
 def test_what_the_judge_cannot_read_comes_last_and_is_said_to_be_unreadable():
     errors = {"blink_error": 0.1, "blink_error_unrelated": 1.0, "yaw_error": 0.5, "yaw_error_unrelated": 1.0}
     results = {f"attributes/{name}": value for name, value in errors.items()}
+    known = report.attribute_rows(results | {"attributes/yaw_error_real": 0.7}, {"judge/yaw_error": 0.3})
+    assert {row.name: row.judge for row in known}["yaw"] == 0.7  # of the people that the page is about
     rows = report.attribute_rows(results, {"judge/blink_error": 0.31, "judge/yaw_error": 0.3})
     assert [(row.name, row.readable) for row in rows] == [("yaw", True), ("blink", False)]
 

@@ -41,8 +41,7 @@ class Compared(NamedTuple):
 def identity(b: Bench, answers: Look) -> Figures:
     """Of recombinations."""
     made, real = compared(b, answers.said, b.subject), compared(b, b.probes, b.person)
-    tellable = {name: far for name, far in FALSE_ACCEPT_RATES.items() if len(real.impostors) * far >= 1}
-    thresholds = {name: verification.threshold_at(real.impostors, far) for name, far in tellable.items()}
+    thresholds = _thresholds(real)
     features, found = seen(answers.said)
     columns = _recognised(made, thresholds) | _taken_for_sample(b, made, thresholds)
     columns |= retrieve(features, b.subject, b.sample, found, b.among)._asdict()
@@ -51,6 +50,18 @@ def identity(b: Bench, answers: Look) -> Figures:
     for name, column in (_recognised(real, thresholds) | {"cosine": likeness}).items() if len(b.person) else ():
         figures[f"identity/{name}_real"] = b.of_probes(column.double())
     return figures
+
+
+def accepted_at(b: Bench, faces: Compared) -> dict[str, Tensor]:
+    """`tar_at_far_*` of any faces, bool [B], at the thresholds that strangers' photographs give."""
+    thresholds = _thresholds(compared(b, b.probes, b.person))
+    return {f"tar_at_far_{name}": verification.accepted(faces.genuine, t) for name, t in thresholds.items()}
+
+
+def _thresholds(real: Compared) -> dict[str, float]:
+    """By photographs, for each rate that so many can tell."""
+    tellable = {name: far for name, far in FALSE_ACCEPT_RATES.items() if len(real.impostors) * far >= 1}
+    return {name: verification.threshold_at(real.impostors, far) for name, far in tellable.items()}
 
 
 def rates(b: Bench, answers: Look) -> Estimates:

@@ -16,7 +16,7 @@ from pipeline.applications.evaluation.material import MODEL, Look
 from pipeline.applications.evaluation.nearness import Column
 from pipeline.applications.evaluation.realism import by_inception, memorisation, realism
 from pipeline.applications.evaluation.uncanniness import uncanniness
-from pipeline.applications.evaluation.uses import uses
+from pipeline.applications.evaluation.uses import several, uses
 from pipeline.applications.face_model import FaceModel
 
 
@@ -66,6 +66,7 @@ class Results(NamedTuple):
     model: Scores
     systems: dict[str, Estimates]  # MODEL and the controls
     groups: dict[str, Estimates]  # of the model, by groups of subjects
+    others: Figures  # of the networks' codes and uses, a row a photograph or a morph
 
 
 def everything(b: Bench, network: FaceModel | None) -> Results:
@@ -77,11 +78,14 @@ def everything(b: Bench, network: FaceModel | None) -> Results:
     """
     if not len(b.sample):
         made = classes(b, b.model)
-        return Results(made, {MODEL: made.values}, {})
+        return Results(made, {MODEL: made.values}, {}, {})
     scored = {name: recombinations(b, answers) for name, answers in b.material.answers.items()}
     systems = {name: score.values for name, score in scored.items()}
+    figures: Figures = {}
     if network is not None:
         maker = Maker(network)
-        figures = disentanglement(b, maker) | uses(b, maker)
-        systems[MODEL] |= {name: figure.estimate() for name, figure in figures.items()} | attacks(b, maker)
-    return Results(scored[MODEL], systems, by_group(b, scored[MODEL].figures))
+        of_several, of_several_sets = several(b, maker)
+        figures = of_several | disentanglement(b, maker) | uses(b, maker)
+        systems[MODEL] |= {name: figure.estimate() for name, figure in figures.items()}
+        systems[MODEL] |= of_several_sets | attacks(b, maker)
+    return Results(scored[MODEL], systems, by_group(b, scored[MODEL].figures), figures)

@@ -26,6 +26,13 @@ from pipeline.metrics.neighbours import Prdc
 from pipeline.params import Synthesize
 
 SHOWN = 12  # pairs in the picture of nearest training images
+OF_NETWORKS = (
+    "disentanglement/identity_from_z",
+    "applications/frontalization_top1",
+    "applications/morphing_monotone",
+    "applications/performance_flicker",
+    "applications/adversarial_auc_pgd_4",
+)
 PLAIN = ("sample", "subject", "mean_face", "nearest_training_image")  # answers that anyone could give
 
 
@@ -99,15 +106,22 @@ def not_measured(values: Mapping[str, Any]) -> dict[str, str]:
     reasons = dict.fromkeys(["realism/fid", "realism/kid"], off)
     around = "balls around images take more than 5 images of half the people"
     reasons |= dict.fromkeys([f"realism/{name}" for name in Prdc._fields], around)
-    reasons["identity/several_top1"] = "it takes IP-GAN's own networks, and photographs of a subject"
+    own = "it takes IP-GAN's own networks, and photographs of a subject"
+    reasons |= dict.fromkeys(["identity/several_top1", "identity/several_eer", *OF_NETWORKS], own)
+    reasons["uncanniness/auc"] = "a classifier takes 16 images of each kind and half of the people, and their landmarks"
     if "closed_set/top1" in values:
         unasked = "CVAE-GAN makes the people it was trained on, by number: it is given no subject and no sample"
-        reasons |= dict.fromkeys([*swaps, *estimates, *truths], unasked)
+        reasons |= dict.fromkeys([*swaps, *estimates, *truths, "uncanniness/auc"], unasked)
+        reasons["memorisation/copies"] = (
+            "CVAE-GAN makes the people it was trained on: a training image near by is no copy"
+        )
     else:
         few = "too few real photographs to find such a threshold with"
         reasons |= dict.fromkeys([f"identity/tar_at_far_{rate}" for rate in FALSE_ACCEPT_RATES], few)
         reasons |= dict.fromkeys(estimates, "no published network here estimates it on photographs")
         reasons |= dict.fromkeys(truths, "photographs have no true recombination to compare with")
+        reasons["truth/ms_ssim"] = "it takes a known truth and room for two scales"
+        reasons["memorisation/copies"] = "there are no training images to compare with"
         reasons["closed_set/top1"] = "IP-GAN is asked for people that it was not trained on"
     return {name: reason for name, reason in reasons.items() if name not in values}
 

@@ -1,15 +1,15 @@
 """`applications/*`: what the model is for, measured: frontalization, morphing, and a performance frame by frame."""
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
-from pipeline.applications.evaluation.bench import Bench, Figure, Figures
-from pipeline.applications.evaluation.identity import identity
+from pipeline.applications.evaluation.bench import Bench, Estimates, Figure, Figures
+from pipeline.applications.evaluation.identity import Compared, accepted_at, compared, identity, rates
 from pipeline.applications.evaluation.maker import Maker
 from pipeline.applications.evaluation.material import Look
 from pipeline.applications.judging import known_attributes
@@ -25,15 +25,16 @@ STEPS = 9  # of a morph, its ends among them
 APART = 20.0  # degrees of yaw between the two samples of a morph, at least
 FRAMES = 16  # of a performance
 SUBJECTS = 16  # people whose morphs and performances are looked at
+Named = TypeVar("Named")
 
 
 def uses(b: Bench, maker: Maker) -> Figures:
     """All of them that the data knows enough for."""
-    found = several(b, maker) | frontalization(b, maker) | morphing(b, maker)
+    found = frontalization(b, maker) | morphing(b, maker)
     return found | (performance(b, maker) if b.material.asked.truth_known else {})
 
 
-def several(b: Bench, maker: Maker) -> Figures:
+def several(b: Bench, maker: Maker) -> tuple[Figures, Estimates]:
     """`identity/several_*`: the figures of identity where I has seen SEVERAL photographs of the subject and not one.
 
     f_I is their mean, as long as each of them is on average.
@@ -45,15 +46,20 @@ def several(b: Bench, maker: Maker) -> Figures:
         means.append(mean * f_I.norm(dim=1).mean() / mean.norm().clamp(min=1e-12))
     _, z = maker.codes(m.asked.faces.images(m.asked.sample_rows))
     said = b.court.judge(maker.faces(torch.stack(means)[b.subject], z))
-    figures = identity(b, Look(said, {}))
-    return {n.replace("/", "/several_"): figure for n, figure in figures.items() if not n.endswith("_real")}
+    look = Look(said, {})
+    return _named_several(identity(b, look)), _named_several(rates(b, look))
+
+
+def _named_several(found: dict[str, Named]) -> dict[str, Named]:
+    """Of faces alone: what photographs reach stands beside the others."""
+    return {name.replace("/", "/several_"): value for name, value in found.items() if not name.endswith("_real")}
 
 
 def frontalization(b: Bench, maker: Maker) -> Figures:
     """Turned photographs brought to the front, with the mean z of frontal photographs of the val split.
 
-    `frontalization_top1` beside `_before`, that of the photographs as they are; `frontalization_yaw`, how far the
-    results are turned, in degrees.
+    `frontalization_top1` and `_tar_at_far_*` beside `_before`, those of the photographs as they are;
+    `frontalization_yaw`, how far the results are turned, in degrees.
     """
     rows, turned = np.concatenate(b.material.people.probes), torch.from_numpy(turned_probes(b))
     z = frontal_code(b, maker)
@@ -61,7 +67,10 @@ def frontalization(b: Bench, maker: Maker) -> Figures:
         return {}
     f_I, _ = maker.codes(b.material.asked.faces.images(rows))
     said = b.court.judge(maker.faces(f_I, z.expand(len(f_I), -1)))
-    columns = {
+    before, after = (_verified(b, compared(b, seen, b.person)) for seen in (b.probes, said))
+    columns = {f"frontalization_{name}": column for name, column in after.items()}
+    columns |= {f"frontalization_{name}_before": column for name, column in before.items()}
+    columns |= {
         "frontalization_top1": _found(b, said),
         "frontalization_top1_before": _found(b, b.probes),
         "frontalization_yaw": torch.from_numpy(np.abs(said.attributes["yaw"])).nan_to_num(90.0).double(),
@@ -69,10 +78,19 @@ def frontalization(b: Bench, maker: Maker) -> Figures:
     return {f"applications/{k}": b.of_probes(column)._replace(counted=turned) for k, column in columns.items()}
 
 
+def _verified(b: Bench, faces: Compared) -> dict[str, Tensor]:
+    """Whether each is accepted as its person, float64 [B], at the thresholds of photographs as they are."""
+    return {name: column.double() for name, column in accepted_at(b, faces).items()}
+
+
 def turned_probes(b: Bench) -> np.ndarray:
     """Which of the probes are turned, bool."""
-    rows = np.concatenate(b.material.people.probes)
-    return np.abs(_yaw(b, b.material.asked.faces, rows, b.probes)) >= TURNED
+    return np.abs(yaw_of_probes(b)) >= TURNED
+
+
+def yaw_of_probes(b: Bench) -> np.ndarray:
+    """How far each is turned, degrees."""
+    return _yaw(b, b.material.asked.faces, np.concatenate(b.material.people.probes), b.probes)
 
 
 def frontal_code(b: Bench, maker: Maker) -> Tensor | None:

@@ -175,7 +175,7 @@ def test_no_training_image_is_nearer_to_the_truth_than_the_nearest(faces, scored
 def test_curves_say_what_the_numbers_say(faces, scored):
     evaluated = scored(lambda _, sample: faces.images(sample))
     figures = scores.recombinations(evaluated.bench, evaluated.bench.model).figures
-    roc, by_yaw = curves.curves(evaluated.bench, figures)
+    roc, by_yaw, nearest = curves.curves(evaluated.bench, figures)
     assert roc.columns == ["log10_false_accept", "synthesized", "real"]
     assert (roc.rows[0][0], roc.rows[-1]) == (-3, [0, 1, 1])
     # Photographs are told apart; the sample given back is accepted as the subject only where everybody is.
@@ -183,6 +183,11 @@ def test_curves_say_what_the_numbers_say(faces, scored):
     assert sum(row[1] for row in by_yaw.rows) == 20
     yaw = by_yaw.columns.index("attributes/yaw_error")
     assert [row[yaw] for row in by_yaw.rows] == [0] * len(by_yaw.rows)
+    assert nearest.columns == ["cosine_from", "synthesized", "real"]
+    for column in (1, 2):
+        assert sum(row[column] for row in nearest.rows) == pytest.approx(1, abs=1e-3)
+    mean = figures["memorisation/nearest_cosine"].column.mean().item()
+    assert sum((row[0] + 0.025) * row[1] for row in nearest.rows) == pytest.approx(mean, abs=0.03)
 
 
 def test_the_worst_cases_stand_first(faces, scored):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.applications.evaluation import attacks, strips, uses
+from pipeline.applications.evaluation import attacks, curves, strips, uses
 from pipeline.applications.evaluation.bench import Bench
 from pipeline.applications.evaluation.maker import Maker
 from pipeline.applications.evaluation.material import Material
@@ -87,8 +87,11 @@ def test_several_photographs_say_more_than_one(compared):
     images = compared.material.asked.faces.columns["image"]
     images[first, ..., 0] = np.roll(images[first, ..., 0], 1, axis=0)
     network = Network(lambda f_I, z: torch.cat([((f_I + 1) * 127.5 / 20 + 0.45).floor() * 20 / 127.5 - 1, z], 1))
-    got = {name: figure.estimate().value for name, figure in uses.several(compared, Maker(network)).items()}
+    figures, of_sets = uses.several(compared, Maker(network))
+    got = {name: figure.estimate().value for name, figure in figures.items()}
     assert got["identity/several_top1"] > 0.6
+    assert set(of_sets) == {"identity/several_eer", "identity/several_auc"}
+    assert of_sets["identity/several_auc"].value > 0.8
     assert "identity/several_top1_real" not in got
     alone = judge(images[compared.material.asked.subject_rows])
     assert not (alone.features.argmax(1) == np.arange(PEOPLE)).any()
@@ -99,12 +102,27 @@ def test_turned_photographs_come_to_the_front(compared):
     assert found["applications/frontalization_top1"].estimate().n == PEOPLE * 4  # of five probes four are turned
     got = values(found)
     assert got["frontalization_top1"] == got["frontalization_top1_before"] == 1
+    rates = [name for name in got if "tar_at_far" in name]
+    assert rates
+    assert all(got[name] == 1 for name in rates)
     assert got["frontalization_yaw"] == pytest.approx(13 / 3, abs=0.6)  # the mean of 0, 5 and 8
+
+
+def test_what_coming_to_the_front_brings_is_told_by_how_far_photographs_are_turned(compared):
+    table = curves.frontalized(compared, uses.frontalization(compared, Maker(Network())))
+    assert table.columns[:2] == ["turned_from", "images"]
+    assert {"top1", "top1_before", "tar_at_far_1e-2", "tar_at_far_1e-2_before"} == set(table.columns[2:])
+    assert sum(row[1] for row in table.rows) == len(compared.person)
+    turned = np.abs(uses.yaw_of_probes(compared))
+    for begin, images, *shares in table.rows:
+        assert images == ((turned >= begin) & (turned < begin + 10)).sum()
+        assert shares == [1, 1, 1, 1]
 
 
 def test_who_ignores_the_person_loses_them(compared):
     got = values(uses.frontalization(compared, Maker(Network(lambda f_I, z: torch.cat([f_I * 0 - 1, z], 1)))))
     assert got["frontalization_top1"] == pytest.approx(1 / PEOPLE)  # everybody is the first
+    assert got["frontalization_tar_at_far_1e-2"] < 0.5 < got["frontalization_tar_at_far_1e-2_before"]
     assert got["frontalization_top1_before"] == 1
 
 
