@@ -41,6 +41,10 @@ def test_what_shows_the_subject_reaches_what_real_photographs_reach(system):
     assert value(system, "identity/top1_sample") <= POINTS
 
 
+def test_the_truth_lies_within_two_points_of_the_ceiling():
+    assert abs(value("truth", "identity/top1") - CEILING["value"]) <= POINTS
+
+
 def test_the_sample_given_back_is_the_sample():
     assert value("copy_sample", "identity/top1") <= POINTS
     assert overlap(CONTROLS["copy_sample"]["identity/top1_sample"], CEILING, POINTS)

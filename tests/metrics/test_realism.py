@@ -1,9 +1,18 @@
 """The Fréchet distance has the values that others published, and those of three other formulas."""
 
+import hashlib
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
 import pytest
 import torch
+from scipy.linalg import sqrtm
 from torch import Tensor, nn
 
+from pipeline import assets
+from pipeline.assets import ASSETS, Asset, AssetFile, fetch, locate
 from pipeline.metrics.realism import FrechetDistance, Gaussian, at_infinity, fit, frechet_distance, inception
 
 
@@ -44,6 +53,32 @@ def test_published_value_of_shifted_gaussians_in_2048_dimensions():
 def test_fewer_images_than_dimensions_have_a_distance():
     x = torch.randn(5, 64)
     assert distance(x, x + 1) == pytest.approx(64, abs=1e-4)
+
+
+def gaussians(images: int) -> tuple[Tensor, Tensor]:
+    """Features in 32 dimensions of two kinds."""
+    generator = np.random.default_rng(images)
+    a, b = generator.normal(size=(images, 32)), generator.normal(1, 2, size=(images, 32))
+    return torch.from_numpy(a), torch.from_numpy(b)
+
+
+# With 12 images, 21 eigenvalues are 0 but for rounding, whose roots both others add up: found 8e-7, so 5e-6.
+@pytest.mark.parametrize(("images", "tolerance"), [(200, 1e-10), (33, 1e-10), (12, 5e-6)])
+def test_scipy_has_the_same_of_random_gaussians_also_where_they_are_singular(images, tolerance):
+    a, b = gaussians(images)
+    s_a, s_b = (np.cov(x, rowvar=False) for x in (a, b))
+    shift = (a.mean(0) - b.mean(0)).square().sum().item()
+    expected = shift + np.trace(s_a) + np.trace(s_b) - 2 * np.trace(sqrtm(s_a @ s_b)).real
+    assert distance(a, b).item() == pytest.approx(expected, abs=tolerance, rel=0)
+
+
+# By torch-fidelity 0.4.0, its metric_fid:
+# fid_statistics_to_metric(*map(fid_features_to_statistics, gaussians(images)), verbose=False)
+@pytest.mark.parametrize(
+    ("images", "value", "tolerance"), [(200, 73.02109178392965, 1e-10), (12, 142.81881405650594, 5e-6)]
+)
+def test_torch_fidelity_has_the_same_of_random_gaussians_also_where_they_are_singular(images, value, tolerance):
+    assert distance(*gaussians(images)).item() == pytest.approx(value, abs=tolerance, rel=0)
 
 
 @pytest.mark.parametrize("size", [1, 7, 300])
@@ -94,8 +129,6 @@ def test_features_that_are_none_are_refused(features, message):
 
 @pytest.mark.shared
 def test_it_agrees_with_three_other_formulas_on_features_of_real_faces(shared):
-    import numpy as np
-
     features = {key: torch.from_numpy(x) for key, x in np.load(shared / "reference/face_features.npz").items()}
     order = np.random.RandomState(0).permutation(1510)
     lfw = features["lfw_gray"]
@@ -133,6 +166,38 @@ def script(tmp_path):
 def test_inception_is_fed_bytes_and_asked_for_features(script):
     images = torch.randint(0, 256, (5, 3, 32, 32), dtype=torch.uint8)
     features = inception(script)(images)
+    torch.testing.assert_close(features, images.float().mean((2, 3)))
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def address(script, monkeypatch):
+    """Of a server on the loopback interface that has the script."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(script.parent))) as http:
+        thread = threading.Thread(target=http.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{http.server_port}/{script.name}"
+        http.shutdown()
+        thread.join()
+
+
+def test_inception_as_fetched_sees_what_the_served_script_sees(script, address, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    if not assets._cache().is_relative_to(tmp_path):
+        pytest.skip("this system's cache folder cannot be moved for a test")
+    published = ASSETS["inception"]
+    served = AssetFile(published.files[0].filename, address, hashlib.sha256(script.read_bytes()).hexdigest())
+    monkeypatch.setitem(ASSETS, "inception", Asset(published.description, published.licence, (served,)))
+    fetched = fetch("inception", timeout_s=10)
+    assert fetched == locate("inception")
+    images = torch.randint(0, 256, (5, 3, 299, 299), dtype=torch.uint8)
+    features = inception(fetched.path, "cpu")(images)
+    assert features.shape == (5, 3)
     torch.testing.assert_close(features, images.float().mean((2, 3)))
 
 
