@@ -119,7 +119,8 @@ def _cosines(features: Tensor, found: Tensor, among: Gallery) -> Tensor:
     """Cosine of each query and each person, [B, P]; 0 where no face was found, whatever the features say."""
     if not features[found].isfinite().all():
         raise ValueError("features of a found face are not finite")
-    return normalize(torch.where(found[:, None], features, 0)) @ among.embeddings.T
+    with torch.autocast(features.device.type, enabled=False):  # half precision never enters a metric
+        return normalize(torch.where(found[:, None], features, 0)) @ among.embeddings.T
 
 
 def _nearest_is(cosines: Tensor, column: Tensor, found: Tensor) -> Tensor:

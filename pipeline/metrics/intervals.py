@@ -92,15 +92,16 @@ def gap(column: Tensor, over: Resamples, parts: Sequence[Tensor], groups: Tensor
 
 def _drawn(column: Tensor, over: Resamples, groups: Tensor | None, counted: Tensor | None) -> tuple[Tensor, Tensor]:
     """The mean, [1], and the means of the resamples, [R]; NaN where a resample has no row that counts."""
-    counted = torch.ones(len(column), dtype=torch.bool) if counted is None else counted
-    groups = torch.zeros(len(column), dtype=torch.int64) if groups is None else groups
-    if not column.shape == groups.shape == counted.shape == over.weights.shape[1:]:
-        raise ValueError(f"rows differ: {[tuple(x.shape) for x in (column, groups, counted, over.weights)]}")
-    x = column.double()[counted]
+    rows = [part for part in (column, groups, counted) if part is not None]
+    if any(part.shape != over.weights.shape[1:] for part in rows):
+        raise ValueError(f"rows differ: {[tuple(x.shape) for x in (*rows, over.weights)]}")
+    x, weights = column.double(), over.weights
+    if counted is not None and not counted.all():  # else megabytes would be copied for nothing
+        x, weights, groups = x[counted], weights[:, counted], None if groups is None else groups[counted]
     if not len(x) or not x.isfinite().all():
         raise ValueError("nothing is counted" if not len(x) else "a counted number is not finite")
     once = torch.ones(1, len(x), dtype=torch.float64)
-    return _grouped(x, once, groups[counted]), _grouped(x, over.weights[:, counted], groups[counted])
+    return _grouped(x, once, groups), _grouped(x, weights, groups)
 
 
 def _estimate(value: Tensor, drawn: Tensor, n: int) -> Estimate:
@@ -109,8 +110,10 @@ def _estimate(value: Tensor, drawn: Tensor, n: int) -> Estimate:
     return Estimate(value.item(), low, high, n)
 
 
-def _grouped(x: Tensor, weights: Tensor, groups: Tensor) -> Tensor:
+def _grouped(x: Tensor, weights: Tensor, groups: Tensor | None) -> Tensor:
     """Mean over groups of weighted means, [R]; NaN where a draw has no row."""
+    if groups is None:
+        return (weights @ x) / weights.sum(1)
     means = []
     for group in groups.unique():
         own = groups == group

@@ -6,6 +6,7 @@ With the features of Inception it is KID (Bińkowski et al. 2018, arXiv:1801.014
 import torch
 from torch import Tensor
 from torchmetrics import Metric
+from torchmetrics.utilities import dim_zero_cat
 
 
 def kernel_distance(a: Tensor, b: Tensor) -> Tensor:
@@ -55,4 +56,4 @@ class KernelDistance(Metric):
         (self.real if real else self.fake).append(features.double())
 
     def compute(self) -> Tensor:
-        return kernel_distance(torch.cat(list(self.real)), torch.cat(list(self.fake)))
+        return kernel_distance(dim_zero_cat(self.real), dim_zero_cat(self.fake))

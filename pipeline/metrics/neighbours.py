@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 from torchmetrics import Metric
+from torchmetrics.utilities import dim_zero_cat
 
 AT_ONCE = 1024  # rows of the table of distances; the whole one of 10,000 by 10,000 would take 800 MB
 
@@ -81,5 +82,5 @@ class NeighbourMetrics(Metric):
 
     def compute(self) -> dict[str, Tensor]:
         """Name -> value."""
-        values = prdc(torch.cat(list(self.real)), torch.cat(list(self.fake)), self.k)
+        values = prdc(dim_zero_cat(self.real), dim_zero_cat(self.fake), self.k)
         return {name: torch.tensor(value, dtype=torch.float64) for name, value in values._asdict().items()}

@@ -19,13 +19,6 @@ from tests.training.test_data_parallel import free_port
 CASES = cases()
 
 
-def each_but(*names, why):
-    """All metrics, of which these are known not to pass: the test fails once they do."""
-    known = pytest.mark.xfail(raises=AssertionError, reason=why)
-    marked = [pytest.param(name, marks=known) if name in names else name for name in CASES]
-    return pytest.mark.parametrize("name", marked)
-
-
 EACH = pytest.mark.parametrize("name", CASES)
 
 # The first has the even rows and the second the odd ones. Only the reduction over processes can bring the others.
@@ -95,7 +88,7 @@ def together(tmp_path_factory):
     return [json.loads(out.read_text()) for out in outs]
 
 
-@each_but("KernelDistance", "NeighbourMetrics", why="compute takes the gathered features, one tensor, for a list")
+@EACH
 @pytest.mark.slow
 def test_two_processes_say_what_one_says(name, alone, together):
     for found in together:
@@ -115,7 +108,7 @@ def test_the_order_of_images_changes_no_digit(name, seed, alone):
     assert printed(name, values(CASES[name], *order.split(11))) == printed(name, alone[name])
 
 
-@each_but("IdentityRetrieval", why="autocast reaches the product of its cosines")
+@EACH
 def test_autocast_changes_no_digit(name, alone):
     with torch.autocast("cpu", torch.bfloat16):
         assert printed(name, values(CASES[name], torch.arange(ROWS))) == printed(name, alone[name])
