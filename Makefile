@@ -12,7 +12,7 @@ export NO_ALBUMENTATIONS_UPDATE := 1
 export WANDB_ERROR_REPORTING := false
 export DO_NOT_TRACK := 1
 
-.PHONY: help install repro smoke test soak lint bench ablations summary stale lock repository
+.PHONY: help install repro smoke test soak lint bench ablations summary experiments difference curves stale lock repository
 
 help:
 	@echo 'make repro   train and evaluate with params.yaml; what is up to date is not done again'
@@ -23,6 +23,9 @@ help:
 	@echo 'make bench   the benchmarks, as a table and as JSON'
 	@echo 'make ablations   the runs of profiles/ablations.txt, as DVC experiments, and their table: hours'
 	@echo 'make summary     the metrics as Markdown (REV=main: and their difference to those committed there)'
+	@echo 'make experiments the experiments of DVC, with the figures that say most and the params that differ'
+	@echo 'make difference  the same rows between two of them: A=HEAD B=longer (B is the workspace, unless it is set)'
+	@echo 'make curves      the page of dvc plots diff of two of them, set like that; it needs the network to be looked at'
 	@echo 'make stale   which stages are behind the code and the params'
 	@echo 'make lock    requirements.lock from pyproject.toml (UPGRADE=1: the newest versions)'
 	@echo 'Each makes $(VENV) first, where it is missing or older than the locks.'
@@ -72,6 +75,19 @@ ablations: repository $(INSTALLED)
 
 summary: repository $(INSTALLED)
 	@python -m tools.summary $(if $(REV),--revision '$(REV)') $(if $(RESULTS),--results '$(RESULTS)')
+
+experiments: repository $(INSTALLED)
+	@dvc exp show --only-changed --drop '.*/|Created' \
+		--keep '(identity/top1|identity/top1_sample|attributes/yaw_error|truth/psnr|realism/fd_judge)\.value|val/own_subject'
+
+A := HEAD
+difference: repository $(INSTALLED)
+	@rows=$$(dvc exp diff '$(A)' $(if $(B),'$(B)') --no-path) || exit; echo "$$rows" \
+		| grep -E '^(Metric|Param|(identity/top1|attributes/yaw_error|truth/psnr)\.value|val/|[a-z]+\.[a-z_.]+ )' \
+		|| echo 'Nothing differs.'
+
+curves: repository $(INSTALLED)
+	@dvc plots diff '$(A)' $(if $(B),'$(B)')
 
 stale: repository $(INSTALLED)
 	@python -m tools.stale

@@ -7,7 +7,7 @@ import subprocess
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageColor
 
 from pipeline.applications import report
 from tests.applications.test_taken import RUN
@@ -346,7 +346,7 @@ onload = () => {{
 </script>"""
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --hide-scrollbars --enable-logging=stderr --dump-dom"
+    "--disable-component-update --disable-sync --hide-scrollbars --enable-logging=stderr"
 )
 
 
@@ -357,7 +357,7 @@ def look(tmp_path, chromium):
     def show(page: str, width: int) -> tuple[dict, list[str]]:
         path = tmp_path / "look.html"
         path.write_text(LOOK.format(width=width, page=html.escape(page)))
-        command = [chromium, *FLAGS.split(), f"--user-data-dir={tmp_path / 'profile'}", path.as_uri()]
+        command = [chromium, *FLAGS.split(), "--dump-dom", f"--user-data-dir={tmp_path / 'profile'}", path.as_uri()]
         seen = subprocess.run(command, capture_output=True, text=True, timeout=60)
         title = re.search(r"<title>(.*?)</title>", seen.stdout)
         assert title, seen.stderr
@@ -373,6 +373,38 @@ def test_a_browser_shows_it_at_any_width_without_asking_for_anything(make, valid
     seen, console = look(make(**validated, runs=runs), width)
     assert seen == {"width": width, "content": width, "requests": 0, "pictures": [512, 512, 8, 8, 8, 8]}
     assert console == []
+
+
+@pytest.fixture
+def photograph(tmp_path, chromium):
+    """A screenshot of the top of a page, as wide as a window or a telephone, by day or by night."""
+
+    def take(page: str, width: int, *, dark: bool) -> Image.Image:
+        path, shot = tmp_path / "page.html", tmp_path / f"{width}-{dark}.png"
+        path.write_text(page)
+        scheme = f"--blink-settings=preferredColorScheme={0 if dark else 1}"
+        options = [scheme, f"--window-size={width},900", f"--screenshot={shot}"]
+        command = [chromium, *FLAGS.split(), *options, f"--user-data-dir={tmp_path / 'profile'}", path.as_uri()]
+        subprocess.run(command, capture_output=True, timeout=60, check=True)
+        with Image.open(shot) as image:
+            return image.convert("RGB")
+
+    return take
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_screenshot_has_something_to_read_by_day_and_by_night(make, validated, runs, photograph, width):
+    page = make(**validated, runs=runs)
+    by_day, by_night = (ImageColor.getrgb(paper) for paper in re.findall(r"--paper: (#\w+)", page))
+    assert min(by_day) > 200 > 50 > max(by_night)
+    for paper, dark in ((by_day, False), (by_night, True)):
+        shot = photograph(page, width, dark=dark)
+        assert shot.size == (width, 900)
+        assert shot.getpixel((2, 2)) == paper
+        printed = np.any(np.asarray(shot) != paper, axis=2)
+        assert 0.02 < printed.mean() < 0.9
+        assert printed.any(axis=1).sum() > 300, "lines from the top to the bottom"
 
 
 @pytest.mark.browser

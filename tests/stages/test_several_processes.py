@@ -206,7 +206,9 @@ def test_a_fit_that_was_done_is_not_done_again_and_what_follows_needs_nobody(pre
     assert code == 0, said
     assert all(code == 0 for code, _ in others), others
     assert len(runs(folder)) == 2
-    assert len({name.rpartition("-")[2] for name in runs(folder)}) == 1, "it goes on in the same run"
+    first, second = (summed_up(segment) for segment in kept(folder))
+    assert first["run_id"] == second["run_id"], "it goes on in the same run"
+    assert second["state"] == "finished"
     assert f"Going on from {40 if stage == 'train' else 32} images" in said
     assert files(folder, f"models/{stage}")
 

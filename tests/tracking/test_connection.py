@@ -15,7 +15,7 @@ import pytest
 
 from pipeline import tracking
 from pipeline.tracking import connection
-from tests.conftest import ROOT
+from tests.conftest import ROOT, unavailable
 from tests.tracking import runs
 from tests.tracking.runs import recorded
 from tests.tracking.server import DIES, ERROR, FALLS_SILENT, SILENT, WORKS
@@ -213,9 +213,12 @@ def test_a_key_is_nowhere_but_in_what_the_server_is_asked_with(folder, serve):
     assert key not in json.dumps(runs.records(*runs.kept(folder)))
 
 
-def can_mount():
+@pytest.fixture
+def mountable():
+    """File systems can be mounted, in a namespace of one's own."""
     tried = subprocess.run(["unshare", "-rm", "true"], capture_output=True) if shutil.which("unshare") else None
-    return tried is not None and tried.returncode == 0
+    if tried is None or tried.returncode != 0:
+        unavailable("mount", "no file systems can be mounted here")
 
 
 FILLING = """
@@ -237,7 +240,7 @@ with tracking.run("train") as run:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not can_mount(), reason="no file systems can be mounted here")
+@pytest.mark.usefixtures("mountable")
 @pytest.mark.parametrize("size", ["4k", "96k"])
 def test_a_full_disk_under_wandb_s_folder_stops_nothing(folder, size):
     """Full before the run begins, and full while it goes on."""

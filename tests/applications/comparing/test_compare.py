@@ -152,6 +152,19 @@ def test_a_wide_table_is_cut_into_blocks_that_begin_with_the_first():
     assert len([line for line in as_text(experiments, everything=False).splitlines() if "experiment0" in line]) == 1
 
 
+def documented(begin: str) -> str:
+    """A command that the documentation says how to call, which begins so."""
+    text = (ROOT / "docs/experiments.md").read_text()
+    return re.search(rf"^    ({re.escape(begin)}.*?)\n\n", text, re.DOTALL | re.MULTILINE)[1]
+
+
+@pytest.mark.parametrize("begin", ["dvc exp show", "dvc exp diff"])
+def test_make_chooses_the_columns_that_are_documented(begin):
+    chosen = re.findall(r"'.*?'", documented(begin))
+    assert chosen
+    assert [words for words in chosen if words not in (ROOT / "Makefile").read_text()] == []
+
+
 @pytest.mark.slow
 def test_experiments_of_dvc_are_found_by_name_with_their_grids(empty):
     """With DVC itself: `dvc exp run`, and its cache."""
@@ -188,13 +201,14 @@ def test_experiments_of_dvc_are_found_by_name_with_their_grids(empty):
     page = (empty.top / "results/compare/index.html").read_text()
     assert 'alt="the grid of longer"' in page
     assert 'width="84"' in page
-    command = re.search(
-        r"^    (dvc exp show.*?)\n\n", (ROOT / "docs/experiments.md").read_text(), re.DOTALL | re.MULTILINE
-    )
-    done = empty.command("sh", "-c", f"{command[1]} --no-pager", COLUMNS="200")
+    done = empty.command("sh", "-c", f"{documented('dvc exp show')} --no-pager", COLUMNS="200")
     head = done.stdout.splitlines()[1].split()
     assert {"Experiment", "truth/psnr.value", "train.images"} <= set(head), done.stderr
     assert not {"truth/psnr.low", "truth/ssim", "train.batch_size", "Created"} & set(head)
+    assert empty.command("sh", "-c", documented("dvc exp run --queue")).returncode == 0
+    queued = empty.command("dvc", "queue", "status").stdout
+    waiting = re.findall(r"(images-\d) .* (\w+)$", queued, re.MULTILINE)
+    assert waiting == [("images-1", "Queued"), ("images-2", "Queued")]
 
     (empty.top / ".dvc/cache").rename(empty.top / ".dvc/gone")
     empty.compare("HEAD", "longer")
