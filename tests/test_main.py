@@ -6,9 +6,11 @@ import shutil
 import subprocess
 import sys
 
+import pytest
 import yaml
 
 from pipeline import commands, stages
+from pipeline.__main__ import parser
 from tests.conftest import ROOT
 
 
@@ -23,6 +25,30 @@ def test_help_lists_every_stage_and_command(tmp_path):
     assert done.returncode == 0
     for name in (*stages.NAMES, *(name.replace("_", "-") for name in commands.NAMES)):
         assert re.search(rf"^    {name}$|^    {name} ", done.stdout, re.MULTILINE), name
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("recombine", "metadata say that it is synthetic and by which model"),
+        ("act", "metadata say that it is synthetic and by which model"),
+        ("frontalize", "metadata say that the pictures are synthetic and by which model"),
+        ("morph", "metadata say that the pictures are synthetic and by which model"),
+        ("edit", "metadata say that it is synthetic and by which model"),
+        ("inpaint", "metadata say that it is in part synthetic and by which model"),
+        ("augment", "metadata of each picture and the index say that it is synthetic"),
+        ("export", "What the model makes is synthetic"),
+        ("detect-adversarial", "what other commands make is marked in its metadata as synthetic"),
+    ],
+)
+def test_help_has_an_example_and_says_that_what_is_made_is_marked(monkeypatch, capsys, name, words):
+    monkeypatch.setenv("COLUMNS", "2000")  # no line is broken
+    with pytest.raises(SystemExit) as left:
+        parser().parse_args([name, "--help"])
+    assert left.value.code == 0
+    said = capsys.readouterr().out
+    assert f"Example: python -m pipeline {name} " in said
+    assert words in said
 
 
 def test_an_unknown_command_is_refused_with_the_known_ones(tmp_path):

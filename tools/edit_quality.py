@@ -35,6 +35,9 @@ CHANGES = (
     Change("trait", "beard", 1.0, relative=False),
     Change("trait", "beard", 0.0, relative=False),
     Change("trait", "hair_length", 1.0, relative=False),
+    Change("trait", "moustache", 0.0, relative=False),  # "without his moustache"
+    Change("trait", "hair_grayness", 0.0, relative=False),  # "as he looked when young", with the next
+    Change("trait", "hair_receding", 0.0, relative=False),
 )
 
 

@@ -44,6 +44,19 @@ def folder(out: Path, made: Mapping[str, Any]) -> Iterator[Path]:
         shutil.rmtree(part, ignore_errors=True)
 
 
+def is_picture(out: Path) -> bool:
+    """Whether a PNG is asked for, in a file or to standard output."""
+    return out == STDIN or out.suffix.lower() == ".png"
+
+
+def picture_or_folder(out: Path) -> None:
+    """Raises UserError for a picture of another kind than PNG, and for a folder whose name is taken."""
+    if out.suffix.lower() in (".jpg", ".jpeg", ".webp", ".gif"):
+        raise UserError(f"{out}: the result is a PNG; let --out end in .png, or name a folder")
+    if not is_picture(out):
+        vacant(out)
+
+
 def vacant(out: Path) -> None:
     """Raises UserError for a name that is taken by anything but an empty folder, or that may not be looked at."""
     try:

@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.applications import deliveries, marks
 from pipeline.applications.evaluation.uses import FRONTAL
 from pipeline.applications.judging import known_attributes
-from pipeline.applications.portraits import STDIN, Portraits
+from pipeline.applications.portraits import Portraits
 from pipeline.applications.prepared import prepared
 from pipeline.applications.recombine import opened
 from pipeline.applications.synthesizer import FaceSynthesizer
@@ -41,7 +41,7 @@ def frontalize(subject: Sequence[Path], template: Path | None, out: Path) -> dic
     Raises:
         UserError: a photograph shows no face, the model is missing, or nothing says what the front is.
     """
-    _check(out)
+    deliveries.picture_or_folder(out)
     model = opened()
     portraits = Portraits(model.cut)
     if template is None:
@@ -89,7 +89,7 @@ def sheet(images: np.ndarray, fronts: Fronts) -> np.ndarray:
 def _deliver(out: Path, names: list[str], images: np.ndarray, fronts: Fronts, made: dict[str, Any]) -> None:
     picture = fronts.together if len(images) == 1 else sheet(images, fronts)
     content = marks.png(picture, made["model"])
-    if out == STDIN or out.suffix.lower() == ".png":
+    if deliveries.is_picture(out):
         return deliveries.file(out, content, made)
     with deliveries.folder(out, made) as part:
         (part / "sheet.png").write_bytes(content)
@@ -97,11 +97,3 @@ def _deliver(out: Path, names: list[str], images: np.ndarray, fronts: Fronts, ma
         for number, (name, front) in enumerate(zip(names, fronts.each, strict=True)):
             (part / f"{number:03d}_{Path(name).stem}.png").write_bytes(marks.png(front, made["model"]))
     return None
-
-
-def _check(out: Path) -> None:
-    kind = out.suffix.lower()
-    if kind in (".jpg", ".jpeg", ".webp", ".gif"):
-        raise UserError(f"{out}: the result is a PNG; let --out end in .png, or name a folder")
-    if out != STDIN and kind != ".png":
-        deliveries.vacant(out)

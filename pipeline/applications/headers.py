@@ -7,13 +7,14 @@ from typing import Any
 import torch
 from safetensors import safe_open
 
+from pipeline.applications.export import description
+from pipeline.datasets.faces import Cut
 from pipeline.methods import ipgan
 from pipeline.params import Model
 from pipeline.training import weights
 
 HOW = "dvc repro train"
 NETWORKS = ("identity", "attributes", "generator")
-SIDES = (8, 1024)  # of an image, in pixels
 
 
 def check(folder: Path, networks: Callable[..., Any] = ipgan.networks, names: Sequence[str] = NETWORKS) -> None:
@@ -29,14 +30,11 @@ def check(folder: Path, networks: Callable[..., Any] = ipgan.networks, names: Se
     Raises:
         WeightsError: the file is missing, damaged, of another version, or asks for something else.
     """
-    path = folder / weights.FILE
+    path, said = folder / weights.FILE, facts(folder)
     try:
-        wanted = _shapes(weights.facts(folder, HOW), networks, names)
+        wanted = _shapes(said, networks, names)
     except (KeyError, TypeError, ValueError, RecursionError, OverflowError, RuntimeError) as error:
-        raise weights.WeightsError(
-            f"{path}: its header does not say which networks these are ({type(error).__name__}); it is damaged or of "
-            f"another version of Facet: make it again with `{HOW} -f`, or fetch it again"
-        ) from None
+        raise _unreadable(path, error) from None
     with safe_open(path, "pt") as file:
         found = {key: list(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
     for key, shape in wanted.items():
@@ -47,11 +45,40 @@ def check(folder: Path, networks: Callable[..., Any] = ipgan.networks, names: Se
             )
 
 
-def _shapes(facts: dict[str, Any], networks: Callable[..., Any], names: Sequence[str]) -> dict[str, list[int]]:
+def facts(folder: Path, how: str = HOW) -> dict[str, Any]:
+    """What the header says, by name; nothing of it is checked yet.
+
+    Args:
+        folder: with the file.
+        how: the command that makes it.
+
+    Raises:
+        WeightsError: the file is missing or damaged, or says something else than names and values.
+    """
+    try:
+        said: Any = weights.facts(folder, how)
+    except (TypeError, RecursionError) as error:
+        raise _unreadable(folder / weights.FILE, error) from None
+    if not isinstance(said, dict):
+        raise _unreadable(folder / weights.FILE, TypeError())
+    return said
+
+
+def _unreadable(path: Path, error: Exception) -> weights.WeightsError:
+    return weights.WeightsError(
+        f"{path}: its header does not say which networks these are ({type(error).__name__}); it is damaged or of "
+        f"another version of Facet: make it again with `{HOW} -f`, or fetch it again"
+    )
+
+
+def _shapes(said: dict[str, Any], networks: Callable[..., Any], names: Sequence[str]) -> dict[str, list[int]]:
     """Of every tensor that the header asks for; no memory is taken."""
-    side, identities = facts["cut"]["image_size"], facts["identities"]
-    if type(side) is not int or type(identities) is not int or not SIDES[0] <= side <= SIDES[1]:
-        raise ValueError("image_size and identities are no sizes")
+    cut, identities = Cut(**said["cut"]), said["identities"]
+    for name, value in (*cut._asdict().items(), ("source", said["source"])):
+        if not description.fits(name, value):
+            raise ValueError(f"{name} is none that a model may have")
+    if type(identities) is not int:
+        raise ValueError("identities is no number")
     with torch.device("meta"):
-        made = networks(Model.model_validate(facts["model"]), side, identities)
+        made = networks(Model.model_validate(said["model"]), cut.image_size, identities)
     return {f"{n}.{key}": list(t.shape) for n in names for key, t in made[n].state_dict().items()}

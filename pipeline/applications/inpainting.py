@@ -24,6 +24,7 @@ from pipeline.errors import UserError
 from pipeline.methods import cvaegan
 from pipeline.params import Model
 from pipeline.training import weights
+from pipeline.training.devices import device
 
 NETWORKS = ("encoder", "generator")
 HOW = "dvc exp run -S model.method=cvaegan"
@@ -41,17 +42,20 @@ class Painter:
     """
 
     def __init__(self, folder: Path = paths.MODEL) -> None:
-        facts = weights.facts(folder, HOW)
+        facts = headers.facts(folder, HOW)
         if "people" not in facts:
             raise UserError(
                 f"{folder}: this model is no CVAE-GAN; `{HOW}` trains one, which can fill in its own people"
             )
         headers.check(folder, cvaegan.networks, NETWORKS)
-        self.people: list[str] = facts["people"]
+        self.people = _people(folder, facts)
         self.cut = Cut(**facts["cut"])
         made = cvaegan.networks(Model.model_validate(facts["model"]), self.cut.image_size, len(self.people))
         self.networks: dict[str, nn.Module] = {name: made[name].eval() for name in NETWORKS}
         weights.load(folder, self.networks, HOW)
+        self.device = device()
+        for network in self.networks.values():
+            network.to(self.device)
         self.fingerprint = fingerprint(folder / weights.FILE)
 
     def number(self, person: str) -> int:
@@ -74,9 +78,9 @@ class Painter:
         Returns:
             uint8 [S, S, 3]; outside the hole, the image's own pixels.
         """
-        c = torch.tensor([self.number(person)])
-        covered = torch.from_numpy(hole)[None, None]
-        *_, x = filled(self.networks["encoder"], self.networks["generator"], to_tensor(image[None]), covered, c, steps)
+        c = torch.tensor([self.number(person)], device=self.device)
+        x, covered = to_tensor(image[None]).to(self.device), torch.from_numpy(hole)[None, None].to(self.device)
+        *_, x = filled(self.networks["encoder"], self.networks["generator"], x, covered, c, steps)
         return np.where(hole[:, :, None], to_images(x)[0], image)
 
 
@@ -119,6 +123,17 @@ def inpaint(photograph: Path, mask: Path, person: str, steps: int, out: Path) ->
     made = {"out": str(out), "model": painter.fingerprint, "inputs": inputs}
     deliveries.file(out, marks.png(image, painter.fingerprint, marks.PASTED), made)
     return made
+
+
+def _people(folder: Path, facts: dict[str, Any]) -> list[str]:
+    """The names that the header lists, one for each number that the networks know."""
+    people = facts["people"]
+    if not isinstance(people, list) or len(people) != facts["identities"] or not all(type(p) is str for p in people):
+        raise weights.WeightsError(
+            f"{folder / weights.FILE}: its header does not name the people that its networks know; it is damaged: "
+            f"make it again with `{HOW}`, or fetch it again"
+        )
+    return people
 
 
 def _hole(file: Path, portrait: Portrait, cut: Cut) -> np.ndarray:

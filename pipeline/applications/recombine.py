@@ -1,7 +1,8 @@
 """`python -m pipeline recombine`: a person by one or several photographs, or folders of people, through the model."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
@@ -52,48 +53,72 @@ def recombine(subject: Sequence[Path], sample: Path, out: Path, whole: bool = Fa
     portraits = Portraits(model.cut)
     x_s, x_a = (list(portraits.each(places)) for places in (subject, [sample]))
     image = model.synthesize(model.person(stacked(x_s)), model.attributes(stacked(x_a)))[0]
+    said: dict[str, Any] = {"settings": {"paste": whole}, "subject": _names(x_s), "sample": _names(x_a)}
     if not whole:
-        return delivered(out, image, model, subject=_names(x_s), sample=_names(x_a))
+        return delivered(out, image, model, **said)
     photograph, face = x_a[0].photograph, x_a[0].face
     if face.points is None:
         raise ValueError("a portrait's face should have its points in the photograph")
     image = paste(photograph, face.points, face.image, image, model.cut.margin)
-    return delivered(out, image, model, marks.PASTED, subject=_names(x_s), sample=_names(x_a))
+    return delivered(out, image, model, marks.PASTED, **said)
 
 
 def recombine_all(subjects: Path, samples: Path, out: Path) -> dict[str, Any]:
-    """Every person of a folder (or file) with every sample of another: one PNG, or a folder of all and the grid.
+    """Every person of a folder (or file) with every sample of another, as a grid, or each in a folder with the grid.
+
+    Args:
+        subjects: photographs, each of another person.
+        samples: photographs that give all else.
+        out: ends in .png or is `-` for the grid alone; else a folder that is new or empty.
 
     Returns:
-        What stands in the file beside the grid.
+        What stands in the file beside it.
+
+    Raises:
+        UserError: a photograph shows no face, the model is missing, or the place does not do.
     """
+    deliveries.picture_or_folder(out)
     model = opened()
     portraits = Portraits(model.cut)
     x_s, x_a = (list(portraits.each([place])) for place in (subjects, samples))
     f_I, z = model.identity(stacked(x_s)), model.attributes(stacked(x_a))
     made = [model.synthesize(np.repeat(one[None], len(z), axis=0), z) for one in f_I]
-    if out.suffix.lower() == ".png":
-        grid = out
-    else:
-        grid = out / "grid.png"
-        for person, row in zip(x_s, made, strict=True):
-            for other, image in zip(x_a, row, strict=True):
-                file = out / f"{Path(person.name).stem}_{Path(other.name).stem}.png"
-                delivered(file, image, model, subject=[person.name], sample=[other.name])
     blank = np.full_like(x_s[0].face.image, 255)
     rows = [[blank, *stacked(x_a)]]
     rows += [[person.face.image, *row] for person, row in zip(x_s, made, strict=True)]
-    return delivered(grid, tiled(rows), model, subject=_names(x_s), sample=_names(x_a))
+    inputs = {"subject": _names(x_s), "sample": _names(x_a)}
+    if deliveries.is_picture(out):
+        return delivered(out, tiled(rows), model, **inputs)
+    said = {"out": str(out), "model": model.fingerprint, "inputs": inputs}
+    with deliveries.folder(out, said) as part:
+        for name, image in zip(_files(x_s, x_a), chain.from_iterable(made), strict=True):
+            (part / name).write_bytes(marks.png(image, model.fingerprint))
+        (part / "grid.png").write_bytes(marks.png(tiled(rows), model.fingerprint))
+    return said
 
 
 def delivered(
-    out: Path, image: np.ndarray, model: FaceSynthesizer, source_type: str = marks.MADE, **inputs: Any
+    out: Path,
+    image: np.ndarray,
+    model: FaceSynthesizer,
+    source_type: str = marks.MADE,
+    settings: Mapping[str, Any] | None = None,
+    **inputs: Any,
 ) -> dict[str, Any]:
     """A picture written with its marks and its sidecar, or to standard output; what the sidecar says."""
-    made = {"out": str(out), "model": model.fingerprint, "inputs": inputs}
+    made: dict[str, Any] = {"out": str(out), "model": model.fingerprint, "inputs": inputs}
+    if settings:
+        made["settings"] = dict(settings)
     deliveries.file(out, marks.png(image, model.fingerprint, source_type), made)
     return made
 
 
 def _names(portraits: Iterable[Portrait]) -> list[str]:
     return [portrait.name for portrait in portraits]
+
+
+def _files(x_s: Sequence[Portrait], x_a: Sequence[Portrait]) -> list[str]:
+    """SUBJECT_SAMPLE.png of each with each, numbered where two would have the same name."""
+    names = [f"{Path(s.name).stem}_{Path(a.name).stem}.png" for s, a in product(x_s, x_a)]
+    alike = len({name.lower() for name in names}) < len(names)  # some disks know no capitals
+    return [f"{number:04d}_{name}" for number, name in enumerate(names)] if alike else names

@@ -23,7 +23,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     command.epilog = (
         "Example: python -m pipeline inpaint --photograph ada.jpg --mask mask.png --person photos/ada --out ada.png. "
         "It takes a model trained by `dvc exp run -S model.method=cvaegan`, and knows that model's people alone. "
-        "The picture's metadata say that it is in part synthetic; OUT.json beside it says of what it was made."
+        "The picture's metadata say that it is in part synthetic and by which model; OUT.json beside it says of what."
     )
     command.set_defaults(run=run)
 

@@ -15,7 +15,10 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     whose.add_argument("--subjects", type=Path, metavar="DIR", help="a photograph of each of several: makes the grid")
     which = command.add_mutually_exclusive_group(required=True)
     which.add_argument(
-        "--sample", type=Path, metavar="FILE", help="photograph that gives all else; - is standard input"
+        "--sample",
+        type=Path,
+        metavar="FILE",
+        help="photograph that gives all else; - is standard input; a folder makes the grid",
     )
     which.add_argument("--samples", type=Path, metavar="DIR", help="a folder of them: makes the grid")
     command.add_argument(
@@ -41,10 +44,12 @@ def run(arguments: argparse.Namespace) -> None:
     from pipeline.applications.recombine import recombine, recombine_all
     from pipeline.errors import UserError
 
-    if arguments.subject and arguments.sample:
+    if arguments.subject and arguments.sample and not arguments.sample.is_dir():
         made = recombine(arguments.subject, arguments.sample, arguments.out, arguments.paste)
     elif arguments.paste:
-        raise UserError("recombine: --paste takes one --subject, by one or several photographs, and one --sample")
+        raise UserError(
+            "recombine: --paste takes one --subject, by one or several photographs, and as --sample one file"
+        )
     else:
         subjects = arguments.subjects or _one(arguments.subject)
         made = recombine_all(subjects, arguments.samples or arguments.sample, arguments.out)
@@ -54,6 +59,9 @@ def run(arguments: argparse.Namespace) -> None:
 def _one(subject: list[Path]) -> Path:
     from pipeline.errors import UserError
 
-    if len(subject) > 1:
-        raise UserError("recombine: several photographs of one --subject go with one --sample")
+    if len(subject) > 1 or subject[0].is_dir():
+        raise UserError(
+            "recombine: several photographs of one --subject go with one --sample; a folder of several people is named "
+            "with --subjects"
+        )
     return subject[0]

@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save as serialized
 
 from pipeline import paths
 from pipeline.applications.inpainting import Painter, filled
 from pipeline.errors import UserError
 from pipeline.methods import cvaegan
 from pipeline.training import weights
+from pipeline.training.devices import device
 from tests.applications.test_recombine import CUT, MODEL, refused, save_model
-from tests.conftest import ROOT
+from tests.conftest import ROOT, unavailable
 
 PEOPLE = ["photos/ada", "photos/ben", "photos/eve"]
 
@@ -33,6 +35,33 @@ def test_a_model_whose_header_says_something_else_is_one_sentence(tmp_path, said
     save_painter(tmp_path, **said)
     with pytest.raises(weights.WeightsError, match="it is damaged"):
         Painter(tmp_path / paths.MODEL)
+
+
+@pytest.mark.parametrize("said", ["5", "null", "[" * 200_000])
+def test_a_header_that_names_nothing_is_one_sentence(tmp_path, said):
+    save_painter(tmp_path)
+    content = serialized({"x": torch.zeros(1)}, metadata={"facet": said})
+    (tmp_path / paths.MODEL / weights.FILE).write_bytes(content)
+    with pytest.raises(weights.WeightsError, match="does not say which networks"):
+        Painter(tmp_path / paths.MODEL)
+
+
+@pytest.mark.parametrize("people", [5, [1, 2, 3], PEOPLE[:2]])
+def test_people_who_are_not_those_of_the_networks_are_one_sentence(tmp_path, people):
+    save_painter(tmp_path, people=people)
+    with pytest.raises(weights.WeightsError, match="does not name the people"):
+        Painter(tmp_path / paths.MODEL)
+
+
+@pytest.mark.gpu
+def test_networks_and_faces_go_to_the_accelerator(tmp_path):
+    if not torch.accelerator.is_available():
+        unavailable("gpu", "torch sees no accelerator")
+    save_painter(tmp_path)
+    painter = Painter(tmp_path / paths.MODEL)
+    assert next(painter.networks["generator"].parameters()).device == device()
+    hole = np.eye(32, dtype=bool)
+    assert painter.fill(np.zeros((32, 32, 3), np.uint8), hole, PEOPLE[0], 2).shape == (32, 32, 3)
 
 
 class Encoder(torch.nn.Module):

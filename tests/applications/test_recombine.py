@@ -13,6 +13,8 @@ import pytest
 from PIL import Image
 
 from pipeline import paths
+from pipeline.__main__ import parser
+from pipeline.errors import UserError
 from pipeline.methods import ipgan
 from pipeline.params import Model
 from pipeline.training import weights
@@ -83,7 +85,8 @@ def test_two_photographs_give_one_png_and_folders_a_grid(tmp_path, shared):
         tmp_path, "--subjects", "neutral", "--sample", "smiling/0.jpg", "--out", "made", assets=shared / "models"
     )
     assert files.returncode == 0, files.stderr
-    assert {p.name for p in (tmp_path / "made").glob("*.png")} == {"grid.png", "0_0.png", "1_0.png", "2_0.png"}
+    assert {p.name for p in (tmp_path / "made").iterdir()} == {"grid.png", "0_0.png", "1_0.png", "2_0.png"}
+    assert json.loads((tmp_path / "made.json").read_text())["inputs"]["sample"] == ["smiling/0.jpg"]
 
 
 @pytest.mark.shared
@@ -182,4 +185,57 @@ def test_the_face_can_be_pasted_into_the_samples_photograph(tmp_path, shared):
     with Image.open(tmp_path / "c.png") as picture:
         assert "compositeWithTrainedAlgorithmicMedia" in picture.text["XML:com.adobe.xmp"]
     (tmp_path / "many").mkdir()
+    assert json.loads((tmp_path / "c.png.json").read_text())["settings"] == {"paste": True}
     refused(recombine(tmp_path, "--subjects", "many", "--sample", x_a, "--paste", "--out", "d.png"), "--paste takes")
+
+
+def ask(*arguments):
+    """The command in this process; what it returns is on standard output."""
+    given = parser().parse_args(["recombine", *map(str, arguments)])
+    given.run(given)
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+def test_a_folder_as_sample_and_names_that_are_alike_and_the_grid_to_standard_output(
+    tmp_path, shared, monkeypatch, capfdbinary
+):
+    save_model(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FACET_ASSETS", str(shared / "models"))
+    first, second = sorted((shared / "faces" / "london").glob("*/neutral.jpg"))[:2]
+    (tmp_path / "scene").mkdir()
+    shutil.copy(first, "scene/a.jpg")
+    cv2.imwrite("scene/a.png", cv2.imread(str(second)))
+    ask("--subject", first, "--sample", "scene", "--out", "made", "--json")
+    assert json.loads(capfdbinary.readouterr().out)["inputs"]["sample"] == ["scene/a.jpg", "scene/a.png"]
+    names = ["0000_neutral_a.png", "0001_neutral_a.png"]
+    assert sorted(path.name for path in (tmp_path / "made").iterdir()) == [*names, "grid.png"]
+    one, two, grid = (cv2.imread(f"made/{name}") for name in (*names, "grid.png"))
+    assert not np.array_equal(one, two)
+    assert np.array_equal(grid[34:, 34:66], one)
+    assert np.array_equal(grid[34:, 68:], two)
+    with Image.open("made/0001_neutral_a.png") as picture:
+        assert "synthetic, made by Facet" in picture.text["Comment"]
+    ask("--subject", first, "--sample", "scene", "--out", "-")
+    with Image.open(io.BytesIO(capfdbinary.readouterr().out)) as picture:
+        assert picture.size == grid.shape[1::-1]
+    assert {path.name for path in tmp_path.iterdir()} == {"models", "scene", "made", "made.json"}
+    with pytest.raises(UserError, match="made: is there already"):
+        ask("--subject", first, "--sample", "scene", "--out", "made")
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (("--subject", "a.jpg", "--sample", "scene", "--out", "g.jpg"), "let --out end in .png, or name a folder"),
+        (("--subject", "a.jpg", "--sample", "scene", "--out", "g.png", "--paste"), "as --sample one file"),
+        (("--subject", "scene", "--sample", "scene", "--out", "g.png"), "is named with --subjects"),
+    ],
+)
+def test_a_grid_that_cannot_be_made_as_asked_is_one_sentence(tmp_path, monkeypatch, asked, words):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "scene").mkdir()
+    with pytest.raises(UserError, match=words):
+        ask(*asked)
+    assert [path.name for path in tmp_path.iterdir()] == ["scene"]

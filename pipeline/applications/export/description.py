@@ -78,6 +78,11 @@ class Description(NamedTuple):
         return cls(**known | {"template": tuple((float(x), float(y)) for x, y in said["template"])})
 
 
+def fits(name: str, value: Any) -> bool:
+    """Whether a value is one that a model may have by that name; also of what weights say of themselves."""
+    return bool(_RULES[name][0](value))
+
+
 AGAIN = "write the folder again with `python -m pipeline export`"
 
 

@@ -234,11 +234,18 @@ def header(folder, **changed):
         ({"cut": {"image_size": 10**9, "margin": 0.0, "choose": "largest"}}, "does not say which networks"),
         ({"cut": {"image_size": 1024, "margin": 0.0, "choose": "largest"}}, "is not what its header says"),
         ({"cut": 3}, "does not say which networks"),
+        ({"cut": {"image_size": 32, "margin": "a", "choose": "largest"}}, "does not say which networks"),
+        ({"cut": {"image_size": 32, "margin": 1e30, "choose": "largest"}}, "does not say which networks"),
+        ({"cut": {"image_size": 32, "margin": -1.0, "choose": "largest"}}, "does not say which networks"),
+        ({"cut": {"image_size": 32, "margin": float("nan"), "choose": "largest"}}, "does not say which networks"),
+        ({"cut": {"image_size": 32, "margin": 0.0, "choose": "zz"}}, "does not say which networks"),
+        ({"cut": {"image_size": 32, "margin": 0.0, "choose": "largest", "more": 1}}, "does not say which networks"),
+        ({"source": [1]}, "does not say which networks"),
         ({"model": None}, "does not say which networks"),
         ({"model": {"method": "ipgan"}}, "does not say which networks"),
     ],
 )
-def test_a_small_file_cannot_ask_for_large_networks(exported, changed, words):
+def test_a_header_cannot_ask_for_large_networks_or_for_what_is_no_number_or_word(exported, changed, words):
     header(exported, **changed)
     with pytest.raises(UserError, match=words) as caught:
         FaceSynthesizer(exported)
