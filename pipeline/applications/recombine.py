@@ -88,7 +88,7 @@ def recombine_all(subjects: Path, samples: Path, out: Path) -> dict[str, Any]:
     rows += [[person.face.image, *row] for person, row in zip(x_s, made, strict=True)]
     inputs = {"subject": _names(x_s), "sample": _names(x_a)}
     if deliveries.is_picture(out):
-        return delivered(out, tiled(rows), model, **inputs)
+        return delivered(out, tiled(rows), model, subject=inputs["subject"], sample=inputs["sample"])
     said = {"out": str(out), "model": model.fingerprint, "inputs": inputs}
     with deliveries.folder(out, said) as part:
         for name, image in zip(_files(x_s, x_a), chain.from_iterable(made), strict=True):

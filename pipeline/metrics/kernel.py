@@ -3,7 +3,6 @@
 With the features of Inception it is KID (Bińkowski et al. 2018, arXiv:1801.01401).
 """
 
-import torch
 from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
