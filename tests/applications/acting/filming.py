@@ -69,6 +69,12 @@ def pictures(file):
         return [(float(f.time), f.reformat(format="rgb24", interpolation=EXACT).to_ndarray()) for f in frames]
 
 
+def count(file):
+    """How many pictures there are; none is kept."""
+    with av.open(str(file)) as container:
+        return sum(1 for _ in container.decode(video=0))
+
+
 def sound(file):
     """Time in seconds and bytes of each packet of the sound."""
     with av.open(str(file)) as container:
