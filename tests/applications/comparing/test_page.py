@@ -120,7 +120,7 @@ def test_a_browser_shows_it_at_any_width_without_asking_for_anything(three, tmp_
     many = [*three, *(experiment(f"experiment-with-a-long-name-{i}", 0.5 + i / 50) for i in range(9))]
     path = tmp_path / "look.html"
     path.write_text(LOOK.format(width=width, page=html.escape(page.build(many, ["HEAD"]))))
-    command = [chromium, *FLAGS.split(), f"--user-data-dir={tmp_path / 'profile'}", path.as_uri()]
+    command = [chromium, *FLAGS.split(), "--dump-dom", f"--user-data-dir={tmp_path / 'profile'}", path.as_uri()]
     seen = subprocess.run(command, capture_output=True, text=True, timeout=60)
     found = re.search(r"<title>(\{.*?\})</title>", seen.stdout)
     assert found, seen.stderr
@@ -142,6 +142,6 @@ onload = () => {{
 </script>"""
     path = tmp_path / "look.html"
     path.write_text(look.format(page=html.escape(page.build(three, []))))
-    command = [chromium, *FLAGS.split(), f"--user-data-dir={tmp_path / 'profile'}", path.as_uri()]
+    command = [chromium, *FLAGS.split(), "--dump-dom", f"--user-data-dir={tmp_path / 'profile'}", path.as_uri()]
     seen = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert "<title>[true,0]</title>" in seen.stdout

@@ -94,6 +94,13 @@ def show(tab, name, element):
     tab.until(f"document.querySelector('{element}')?.offsetWidth")
 
 
+def photographed(tab, file):
+    """The page as it is seen, in grey levels, [H, W]."""
+    tab.picture(file)
+    with Image.open(file) as picture:
+        return np.asarray(picture.convert("L"), np.float32)
+
+
 def fetched(address, host=None):
     request = urllib.request.Request(address, headers={"Host": host} if host else {})
     with urllib.request.urlopen(request, timeout=60) as answer:
@@ -102,7 +109,7 @@ def fetched(address, host=None):
 
 @pytest.mark.slow
 @pytest.mark.browser
-def test_a_browser_without_a_network_chooses_a_head_and_sees_the_result(served, tab):
+def test_a_browser_without_a_network_chooses_a_head_and_sees_the_result(served, tab, tmp_path):
     tab.open(served[2])
     before = tab.until(f"{RESULT}?.naturalWidth && {RESULT}.src")
     subject = "document.querySelector('#subject img').src"
@@ -116,8 +123,15 @@ def test_a_browser_without_a_network_chooses_a_head_and_sees_the_result(served, 
     assert "own identity encoder" in tab.value("document.querySelector('#recombined-words').textContent")
     assert "does badly on photographs" in tab.value("document.querySelector('#about').textContent")
     assert b"synthetic, made by Facet" in fetched(shown)
+    wide = photographed(tab, tmp_path / "wide.png")
     tab.open(served[2], width=390, height=844)
     tab.until(f"{RESULT}?.naturalWidth")
+    narrow = photographed(tab, tmp_path / "narrow.png")
+    assert (wide.shape[1], narrow.shape[1]) == (1280, 390)
+    assert len(narrow) > len(wide)  # what stood beside something stands below it
+    for page in (wide, narrow):
+        printed = np.abs(page - np.median(page)) > 20
+        assert 0.02 < printed.mean() < 0.9
     assert tab.value("document.documentElement.scrollWidth") == 390
     elsewhere = [url for url in tab.requests if not url.startswith((served[2], "data:", "blob:"))]
     assert (elsewhere, tab.complaints) == ([], [])
