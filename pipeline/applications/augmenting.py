@@ -54,6 +54,9 @@ def augment(folder: Path, each: int, seed: int, out: Path) -> dict[str, Any]:
     if seed < 0:
         raise UserError(f"augment: --seed should be 0 or more (got {seed})")
     deliveries.vacant(out)
+    manifest = out.with_name(f"{out.name}.parquet")
+    if manifest.exists():  # perhaps somebody's list of photographs
+        raise UserError(f"{manifest}: is there already, and the list of the faces goes there; name another with --out")
     model = opened()
     faces = prepared(model, "let --faces name a prepared folder", folder)
     settings = {"images": each, "seed": seed, "split": SPLIT}
@@ -61,7 +64,7 @@ def augment(folder: Path, each: int, seed: int, out: Path) -> dict[str, Any]:
     with deliveries.folder(out, made) as part:
         rows = write(part, watched(synthesized(model, faces, each, seed), "faces"), model.fingerprint)
         # Before the folder has its name: whoever finds the folder finds its list too.
-        write_table(out.with_name(f"{out.name}.parquet"), listed(rows, out.name, model), LIST)
+        write_table(manifest, listed(rows, out.name, model), LIST)
     return made
 
 
