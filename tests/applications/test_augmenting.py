@@ -129,7 +129,7 @@ def test_folders_that_do_not_do_are_refused_and_nothing_is_left(project):
     with pytest.raises(UserError, match="is there already"):
         augment(paths.FACES, EACH, 0, project / paths.FACES)
     (project / "mine.parquet").write_bytes(b"a list of photographs")
-    with pytest.raises(UserError, match="mine.parquet: is there already"):
+    with pytest.raises(UserError, match=r"mine\.parquet: is there already"):
         augment(paths.FACES, EACH, 0, project / "mine")
     assert (project / "mine.parquet").read_bytes() == b"a list of photographs"
     with pytest.raises(UserError, match="nobody is not there: let --faces name a prepared folder"):
