@@ -3,6 +3,8 @@
 VENV := .venv
 # Touched when everything is installed; older than a lock, the locks are installed again.
 INSTALLED := $(VENV)/.installed
+# `make test` has so many processes; 0 is pytest's own, as a debugger wants it.
+TEST_PROCESSES ?= 2
 
 # `python` in dvc.yaml is this project's.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
@@ -17,7 +19,7 @@ export DO_NOT_TRACK := 1
 help:
 	@echo 'make repro   train and evaluate with params.yaml; what is up to date is not done again'
 	@echo 'make smoke   the same stages in two minutes, in a temporary clone, to see that everything runs'
-	@echo 'make test    all tests but the soak tests'
+	@echo 'make test    all tests but the soak tests, in two processes (TEST_PROCESSES=0: in this one)'
 	@echo 'make soak    the soak tests: about ten minutes'
 	@echo 'make lint    ruff, mypy and the import contracts'
 	@echo 'make bench   the benchmarks, as a table and as JSON'
@@ -56,8 +58,9 @@ repro: repository $(INSTALLED)
 smoke: repository $(INSTALLED)
 	@python tools/smoke.py $(SETTINGS)
 
+# Tests of one file share what they have made, so a file stays in one process; a process has one thread, as tests start more.
 test: $(INSTALLED)
-	@python -m pytest -m 'not soak' $(PYTEST_ARGS)
+	@OMP_NUM_THREADS=1 python -m pytest -m 'not soak' -n $(TEST_PROCESSES) --dist loadfile $(PYTEST_ARGS)
 
 soak: $(INSTALLED)
 	@python -m pytest -m soak $(PYTEST_ARGS)

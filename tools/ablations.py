@@ -1,6 +1,7 @@
 """Run what profiles/ablations.txt lists as DVC experiments, and print the table of docs/ablations.md.
 
     python -m tools.ablations            queue what has not been run on this commit, run it, print the table
+    python -m tools.ablations no_L_KL    that run alone; several names, several runs, in that order
     python -m tools.ablations --table    only the table, of what has been run on this commit, or on --of REVISION
 
 Each run is an experiment of DVC's, named as in the list: `dvc exp show`, `dvc exp apply NAME`, `dvc exp remove -A`.
@@ -20,7 +21,7 @@ from dvc.scm import RevError
 ROOT = Path(__file__).resolve().parent.parent
 LIST = ROOT / "profiles/ablations.txt"
 IN_ALL = "all"
-JOBS = 2  # experiments at once; two of one core each are done sooner than one of two cores after the other
+JOBS = 2  # experiments at once; on two cores, two of one core each are done sooner than one of both after the other
 FIGURES = {
     "identity/top1": "top1",
     "identity/cosine_subject": "cosine",
@@ -35,32 +36,39 @@ SPEED = re.compile(r"of [\d]+ images, (\d+)/s, 0\.0 min left  L_")
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="runs of the list (all)")
     parser.add_argument("--table", action="store_true", help="run nothing")
+    parser.add_argument("--jobs", type=int, default=JOBS, help=f"how many at once ({JOBS}); a GPU has room for more")
     parser.add_argument("--of", default="HEAD", metavar="REVISION", help="which the experiments stand on (HEAD)")
     arguments = parser.parse_args()
     try:
         wanted, done = listed(), finished(arguments.of)
     except RevError:
         parser.error(f"--of {arguments.of}: there is no such revision")
+    if unknown := set(arguments.names) - wanted.keys():
+        parser.error(f"{', '.join(sorted(unknown))}: not in {LIST.relative_to(ROOT)}")
+    wanted = {name: wanted[name] for name in arguments.names or wanted}
     if not arguments.table:
         for name in (name for name in wanted if name not in done):
             command("exp", "run", "--queue", "--name", name, *(f"-S{s}" for s in wanted[name]), "evaluate", check=True)
-        command("exp", "run", "--run-all", "--jobs", str(JOBS), check=True)
+        jobs = max(1, arguments.jobs)
+        command("exp", "run", "--run-all", "--jobs", str(jobs), jobs=jobs, check=True)
         done = finished(arguments.of)
     for line in table(wanted, done):
         print(line)
     return 0 if wanted.keys() <= done.keys() else 1
 
 
-def command(*arguments: str, **how: Any) -> subprocess.CompletedProcess[str]:
+def command(*arguments: str, jobs: int = JOBS, **how: Any) -> subprocess.CompletedProcess[str]:
     """DVC's, of this Python."""
-    return subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=ROOT, env=environment(), text=True, **how)
+    call = [sys.executable, "-m", "dvc", *arguments]
+    return subprocess.run(call, cwd=ROOT, env=environment(jobs), text=True, **how)
 
 
-def environment() -> dict[str, str]:
+def environment(jobs: int) -> dict[str, str]:
     """Of the experiments: this Python, W&B's files kept when DVC clears the temporary copies away."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    threads = max(1, (os.cpu_count() or 1) // JOBS)
+    threads = max(1, (os.cpu_count() or 1) // jobs)
     return {"WANDB_DIR": str(ROOT), **os.environ, "PATH": path, "OMP_NUM_THREADS": str(threads)}
 
 

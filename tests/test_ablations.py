@@ -1,0 +1,31 @@
+"""The runs of docs/ablations.md: which are asked for, and how their table reads."""
+
+import pytest
+
+from tools import ablations
+
+
+def test_a_run_that_the_list_does_not_have_is_refused_with_its_name(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["ablations", "no_L_GC", "no_such_run"])
+    with pytest.raises(SystemExit) as stopped:
+        ablations.main()
+    assert stopped.value.code == 2
+    assert "no_such_run: not in profiles/ablations.txt" in capsys.readouterr().err
+
+
+def test_runs_are_named_in_the_order_in_which_they_are_asked_for(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["ablations", "--table", "logits", "no_L_GC"])
+    assert ablations.main() == 1  # neither has been run on this commit
+    names = [line.split("|")[1].strip() for line in capsys.readouterr().out.splitlines()]
+    assert names == ["run", "---", "logits", "no_L_GC"]
+
+
+def test_cores_are_shared_out_among_the_runs(monkeypatch):
+    monkeypatch.setattr(ablations.os, "cpu_count", lambda: 16)
+    assert [ablations.environment(jobs)["OMP_NUM_THREADS"] for jobs in (1, 2, 8, 40)] == ["16", "8", "2", "1"]
+
+
+def test_a_figure_that_a_run_does_not_have_leaves_its_cell_empty():
+    row = {"identity/top1.value": 0.9512, "truth/psnr": "None"}
+    line = ablations.table({"default": ["train.images=1"]}, {"default": row})[-1]
+    assert [cell.strip() for cell in line.split("|")[1:-1]][2:4] == ["0.951", ""]
