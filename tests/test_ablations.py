@@ -1,5 +1,7 @@
 """The runs of docs/ablations.md: which are asked for, and how their table reads."""
 
+import subprocess
+
 import pytest
 
 from tools import ablations
@@ -29,3 +31,13 @@ def test_a_figure_that_a_run_does_not_have_leaves_its_cell_empty():
     row = {"identity/top1.value": 0.9512, "truth/psnr": "None"}
     line = ablations.table({"default": ["train.images=1"]}, {"default": row})[-1]
     assert [cell.strip() for cell in line.split("|")[1:-1]][2:4] == ["0.951", ""]
+
+
+def test_a_shallow_clone_is_refused_before_hours_are_lost_in_it(monkeypatch, tmp_path, capsys):
+    subprocess.run(["git", "clone", "-q", "--depth", "1", f"file://{ablations.ROOT}", tmp_path / "clone"], check=True)
+    monkeypatch.setattr(ablations, "ROOT", tmp_path / "clone")
+    monkeypatch.setattr(ablations, "LIST", tmp_path / "clone" / "profiles" / "ablations.txt")
+    monkeypatch.setattr("sys.argv", ["ablations", "no_L_GC"])
+    with pytest.raises(SystemExit):
+        ablations.main()
+    assert "git fetch --unshallow" in capsys.readouterr().err

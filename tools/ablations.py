@@ -48,6 +48,8 @@ def main() -> int:
     if unknown := set(arguments.names) - wanted.keys():
         parser.error(f"{', '.join(sorted(unknown))}: not in {LIST.relative_to(ROOT)}")
     wanted = {name: wanted[name] for name in arguments.names or wanted}
+    if not arguments.table and shallow():
+        parser.error("this clone is shallow, and DVC loses experiments in one: `git fetch --unshallow` first")
     if not arguments.table:
         for name in (name for name in wanted if name not in done):
             command("exp", "run", "--queue", "--name", name, *(f"-S{s}" for s in wanted[name]), "evaluate", check=True)
@@ -70,6 +72,11 @@ def environment(jobs: int) -> dict[str, str]:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     threads = max(1, (os.cpu_count() or 1) // jobs)
     return {"WANDB_DIR": str(ROOT), **os.environ, "PATH": path, "OMP_NUM_THREADS": str(threads)}
+
+
+def shallow() -> bool:
+    """Whether history is cut short here: DVC cannot fetch back what it runs in a copy of such a clone, and says nothing."""
+    return (ROOT / ".git" / "shallow").exists()
 
 
 def listed() -> dict[str, list[str]]:
