@@ -1,7 +1,7 @@
 """The comparison as a page in one file, with the look of the report; the template is `page.html.j2` beside this."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -55,7 +55,7 @@ def build(experiments: Sequence[Experiment], names: Sequence[str]) -> str:
     rows = [_shown(row) for row in table.metric_rows(experiments)]
     differ, partial = table.param_rows(experiments)
     first = len(table.chosen([shown.row.key for shown in rows]))
-    filters = {
+    filters: dict[str, Callable[..., Any]] = {
         "number": report.number,
         "between": table.between,
         "signed": table.signed,
