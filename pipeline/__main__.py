@@ -10,10 +10,9 @@ import sys
 from typing import TYPE_CHECKING
 
 import pipeline
-from pipeline import commands, stages, stopping
+from pipeline import commands, stages
 from pipeline.errors import UserError
 from pipeline.memory import keep_memory
-from pipeline.settings import is_first
 
 if TYPE_CHECKING:
     from pipeline.params import Params
@@ -28,6 +27,8 @@ def load() -> "Params":
 
 def run_stage(name: str) -> None:
     """Run one stage, handing it the sections of params.yaml that its signature names."""
+    from pipeline.settings import is_first
+
     if name in stages.UNSHARED and not is_first():
         return
     params = load()
@@ -66,11 +67,15 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main() -> int:
+    arguments = parser().parse_args()
+    # `--help` has left by now: these take three times as long as all of it.
+    from pipeline import stopping
+    from pipeline.settings import is_first
+
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("pipeline").setLevel(logging.INFO if is_first() else logging.WARNING)
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     keep_memory()
-    arguments = parser().parse_args()
     stopping.watch()
     try:
         arguments.run(arguments)

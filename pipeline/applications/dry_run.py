@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
 
 from pipeline import paths
+from pipeline.applications.taken import duration
 from pipeline.datasets.pairs import Pairs
 from pipeline.datasets.sampled import Sampled
 from pipeline.datasets.shards import Faces
@@ -188,11 +189,3 @@ def at_first(params: Params, method: AsymmetricTraining, known: Known, measure: 
 
 def mib(size: int) -> str:
     return f"{size / 2**20:,.0f} MiB"
-
-
-def duration(seconds: float) -> str:
-    """As a person says it."""
-    minutes = seconds / 60
-    if minutes < 1:
-        return f"{seconds:.0f} s"
-    return f"{minutes:.1f} min" if minutes < 90 else f"{minutes / 60:.1f} h"

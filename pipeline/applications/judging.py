@@ -1,19 +1,15 @@
 """The judge of each kind of data: a network of our own for rendered heads, published ones for photographs."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
 
 from pipeline import assets, paths
 from pipeline.applications.retrieval import GALLERY, judged, top1_real
 from pipeline.datasets import heads
-from pipeline.datasets.augmentation import attribute_augmentation
-from pipeline.datasets.labelled import LabelledBatches
 from pipeline.datasets.photographs.alignment import warp
 from pipeline.datasets.photographs.detection import yunet
 from pipeline.datasets.protocol import protocol
@@ -23,15 +19,12 @@ from pipeline.judges.photographs import RANGES, onnx_recogniser, photo_judge, re
 from pipeline.judges.scales import outputs, places
 from pipeline.judges.trained import trained_judge
 from pipeline.judges.verdict import Judge
-from pipeline.methods.recognition import JudgeTraining
 from pipeline.metrics.attributes import Attribute, errors, mean_error
 from pipeline.networks import Closeup, JudgeNetwork
 from pipeline.params import Data
 from pipeline.params import Judge as JudgeParams
-from pipeline.settings import is_first
 from pipeline.training import weights
 from pipeline.training.devices import device
-from pipeline.training.trainer import Fit
 
 RECOGNISER = "reidentification"
 PUBLISHED = ("yunet", RECOGNISER, "head_pose")
@@ -40,26 +33,6 @@ CLOSEUPS = {  # attributes that a few pixels show -> the landmarks around which,
     ("smile", "mouth_open"): ((3, 4), 0.56, 0.375),
 }
 EYES_CLOSED = 0.5  # from this blink on
-
-
-def make(data: Data, judge: JudgeParams, faces: Faces, fit: Fit, folder: Path) -> None:
-    """Train the judge on its own people (rendered), or record which published networks will do it (photographs).
-
-    Raises:
-        AssetError: a published network is missing or damaged.
-    """
-    if data.source != ("rendered",):
-        record = {name: [f._asdict() for f in assets.ASSETS[name].files] for name in PUBLISHED if assets.locate(name)}
-        if is_first():  # no fit tells the processes apart here
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / "published.json").write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
-        return
-    augment = attribute_augmentation(data.image_size) if judge.augment else None
-    batches = LabelledBatches(faces, faces.of_split("judge"), judge.batch_size, judge.seed, augment)
-    pl.seed_everything(judge.seed, verbose=False)
-    network = _network(data, judge, len(batches.names))
-    fit.run(JudgeTraining(network, judge, heads.ATTRIBUTES), batches)
-    weights.save(folder, {"judge": network}, {"identities": len(batches.names)})
 
 
 class Court(NamedTuple):
@@ -71,7 +44,7 @@ class Court(NamedTuple):
 
 
 def load(data: Data, judge: JudgeParams, folder: Path) -> Court:
-    """The judge that `make` left in `folder`.
+    """The judge that `judge_making.make` left in `folder`.
 
     Raises:
         WeightsError: it is missing, damaged or of another shape than params.
@@ -80,7 +53,7 @@ def load(data: Data, judge: JudgeParams, folder: Path) -> Court:
     if data.source != ("rendered",):
         return of_photographs(data.detection.min_score)
     how = "dvc repro judge"
-    network = _network(data, judge, int(weights.facts(folder, how)["identities"]))
+    network = network_of(data, judge, int(weights.facts(folder, how)["identities"]))
     weights.load(folder, {"judge": network}, how)
     known = {d.name: Attribute(d.kind, d.low, d.high) for d in heads.ATTRIBUTES}  # type: ignore[arg-type]
     return Court(trained_judge(network.to(device()), heads.ATTRIBUTES), known)
@@ -120,7 +93,8 @@ def refuse_a_part_of_the_method(path: Path) -> None:
             )
 
 
-def _network(data: Data, judge: JudgeParams, identities: int) -> JudgeNetwork:
+def network_of(data: Data, judge: JudgeParams, identities: int) -> JudgeNetwork:
+    """The judge of rendered heads with fresh weights."""
     place = places(heads.ATTRIBUTES)
     closeups = [Closeup(*where, tuple(i for name in names for i in place[name])) for names, where in CLOSEUPS.items()]
     sizes = (judge.width, judge.features_dim, identities, outputs(heads.ATTRIBUTES))

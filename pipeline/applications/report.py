@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
 from pipeline.applications import taken
 from pipeline.applications.charts import CHART, panels, together
+from pipeline.applications.templates import template
 
 GRIDS = 4  # of the pictures made during the training, the first and the last among them
 SWAP = {  # likeness of x' by the recogniser that trains G -> to whom
@@ -232,16 +232,8 @@ def build(
         for name, caption, x, columns in EVALUATED
         if plots and (plots / f"{name}.csv").exists()
     }
-    template = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    template.filters |= {"number": number, "leaves": leaves}
-    return template.get_template("report.html.j2").render(
+    page = template(Path(__file__).with_name("report.html.j2"), {"number": number, "leaves": leaves})
+    return page.render(
         title=title,
         results=results,
         took_part=took_part,

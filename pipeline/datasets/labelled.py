@@ -1,17 +1,19 @@
 """Batches for recognisers: images with who and how they are, each a pure function of (seed, step)."""
 
 import copy
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from pipeline.datasets.augmentation import Augmentation
 from pipeline.datasets.contact_sheet import tiled
-from pipeline.datasets.pairs import to_images, to_tensor
+from pipeline.datasets.pairs import from_border_to_border, to_images, to_tensor
 from pipeline.datasets.shards import Faces
+
+if TYPE_CHECKING:  # it takes a second to import, and only those who augment need it
+    from pipeline.datasets.augmentation import Augmentation
 
 
 class Labelled(NamedTuple):
@@ -40,7 +42,7 @@ class LabelledBatches(Dataset[Labelled]):
         rows: np.ndarray,
         batch_size: int,
         seed: int,
-        augment: Augmentation | None,
+        augment: "Augmentation | None",
     ) -> None:
         self.faces, self.rows, self.augment = faces, rows, augment
         self.names, self.labels = np.unique(faces.column("identity", rows), return_inverse=True)
@@ -62,7 +64,8 @@ class LabelledBatches(Dataset[Labelled]):
         if self.augment is not None:
             images = np.stack([self.augment(x, self._stream(step, i)) for i, x in enumerate(images, first)])
         mine = drawn[first:last]
-        known = (self.labels[mine], self.attributes[mine], 2 * (self.landmarks[mine] + 0.5) / images.shape[1] - 1)
+        landmarks = from_border_to_border(self.landmarks[mine], images.shape[1])
+        known = (self.labels[mine], self.attributes[mine], landmarks)
         return Labelled(to_tensor(images), *map(torch.from_numpy, known))
 
     def _stream(self, step: int, i: int) -> int:

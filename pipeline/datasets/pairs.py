@@ -43,6 +43,11 @@ def to_images(x: Tensor) -> np.ndarray:
     return ((x.float().clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
 
+def from_border_to_border(points: np.ndarray, side: int) -> np.ndarray:
+    """Landmarks in pixels, [..., 2], of images with this side => x and y in [-1, 1]."""
+    return 2 * (points + 0.5) / side - 1
+
+
 class PairBatches(Dataset[Pairs]):
     """Step => the pairs of that step: of two people at one step in `cross_every`, else of one.
 
@@ -145,7 +150,7 @@ class PairBatches(Dataset[Pairs]):
         """Of these images, as they are drawn; who is on the left stays on the left."""
         if self.landmarks is None:
             return None
-        points = 2 * (self.landmarks[places] + 0.5) / side - 1
+        points = from_border_to_border(self.landmarks[places], side)
         points[mirrored] = points[mirrored][:, [1, 0, 2, 4, 3]] * np.array([-1, 1], np.float32)
         return torch.from_numpy(points.astype(np.float32))
 

@@ -2,6 +2,7 @@
 
 from pipeline import paths, tracking, work
 from pipeline.applications import judging
+from pipeline.applications.judge_making import make
 from pipeline.datasets.contact_sheet import contact_sheet
 from pipeline.datasets.shards import Faces
 from pipeline.params import Data, Judge
@@ -17,7 +18,7 @@ def run(data: Data, judge: Judge) -> None:
         tracking.run("judge", *sections, folder=w, record=paths.JUDGE_RUN) as track,
     ):
         fit = Fit("judge", w, judge.images, judge.batch_size, judge.precision, track.log)
-        judging.make(data, judge, faces, fit, w / "model")
+        make(data, judge, faces, fit, w / "model")
         track.went_on(fit.resume.batches_done * judge.batch_size)
         verdicts = judging.scores(judging.load(data, judge, w / "model"), faces, "val")
 

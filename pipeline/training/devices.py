@@ -1,48 +1,29 @@
 """Where a stage runs: its processes, a GPU each where there are some, on one machine or several.
 
-Every process runs the same command. Lightning starts those of a machine, or finds them started by torchrun or SLURM.
+Every process runs the same command. Lightning starts those of a machine, or finds them started by torchrun or SLURM
+(launching.py, which takes seconds to import, and is left alone by a process that fits nothing and shares nothing).
 They share a fit (trainer.py) or other work (spread.py) once; then the first goes on alone.
 """
 
-import logging
 import os
 import subprocess
-import warnings
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple, Self, cast
+from typing import TYPE_CHECKING, Literal, NamedTuple, Self, cast
 
-import pytorch_lightning as pl
 import torch
-from lightning_fabric import Fabric
-from pytorch_lightning.plugins.environments import (
-    ClusterEnvironment,
-    LightningEnvironment,
-    SLURMEnvironment,
-    TorchElasticEnvironment,
-)
-from pytorch_lightning.strategies import DDPStrategy
 from torch import distributed
 
 from pipeline.errors import UserError
 from pipeline.settings import Settings, launched, local_rank
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
 
 Arithmetic = Literal["32-true", "bf16-mixed"]  # as Lightning names it
 BF16 = ("avx512_bf16", "amx_bf16", "bf16")  # what processors say that have it; others emulate it, at a tenth of float32
 
 _THREADS = torch.get_num_threads()  # of a process that is alone on its machine
 _left = False  # whether the other processes have left this one
-
-
-class ObjectivesStrategy(DDPStrategy):
-    """Data parallelism for several objectives: equal weights at the start; the methods average gradients themselves.
-
-    DDP's wrapper expects one backward pass that reaches every parameter, which no method here has.
-    """
-
-    def configure_ddp(self) -> None:
-        assert self.model is not None
-        for tensor in (*self.model.parameters(), *self.model.buffers()):
-            distributed.broadcast(tensor.data, src=0)
 
 
 class Processes(NamedTuple):
@@ -94,39 +75,19 @@ class Processes(NamedTuple):
                 "params.yaml, or FACET_DEVICES and FACET_NODES"
             )
 
-    def trainer(self, precision: str, callbacks: Sequence[pl.Callback]) -> pl.Trainer:
+    def trainer(self, precision: str, callbacks: Sequence["pl.Callback"]) -> "pl.Trainer":
         """Lightning's Trainer of one epoch over them, which writes nothing by itself."""
-        _quiet()
-        return pl.Trainer(
-            **self._arguments(),
-            strategy=ObjectivesStrategy() if self.world > 1 else "auto",
-            precision=arithmetic(precision),
-            max_epochs=1,
-            use_distributed_sampler=False,
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            callbacks=list(callbacks),
-        )
+        from pipeline.training import launching
+
+        return launching.trainer(self, arithmetic(precision), callbacks)
 
     def launch(self) -> list[subprocess.Popen]:
         """Start those that are missing and connect all; gives those that this one has started."""
         if self.world == 1:
             return []
-        _quiet()
-        fabric = Fabric(**self._arguments(), strategy="ddp")
-        fabric.launch()
-        return getattr(fabric.strategy.launcher, "procs", [])
+        from pipeline.training import launching
 
-    def _arguments(self) -> dict[str, Any]:
-        """What Trainer and Fabric call the same."""
-        started = launched()
-        environment: ClusterEnvironment = LightningEnvironment()
-        if started:  # not left to Lightning, which takes any SLURM job of one task for one whose tasks SLURM starts
-            environment = TorchElasticEnvironment() if started.by == "torchrun" else SLURMEnvironment(False)
-        counts = {"devices": self.devices, "num_nodes": self.nodes}
-        return {"accelerator": self.accelerator, "plugins": [environment], **counts}
+        return launching.launch(self)
 
 
 def arithmetic(precision: str) -> Arithmetic:
@@ -174,11 +135,3 @@ def device() -> torch.device:
     if found is None:
         return torch.device("cpu")
     return torch.device(found.type, local_rank()) if found.type == "cuda" else found
-
-
-def _quiet() -> None:
-    """Silence advice that does not apply here."""
-    for advice in (".*does not have many workers.*", ".*GPU available.*", ".*LeafSpec.*"):
-        warnings.filterwarnings("ignore", advice)
-    for name in ("pytorch_lightning.utilities.rank_zero", "lightning_fabric.utilities"):
-        logging.getLogger(name).setLevel(logging.WARNING)

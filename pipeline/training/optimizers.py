@@ -1,13 +1,15 @@
 """Which optimizer moves which weights, and how fast at each step."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
 from pipeline.training.devices import has_bf16
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
 
 SMALLEST = 16  # channels on either side; a layer with fewer reads or makes pixels, which Muon is not for
 
@@ -90,7 +92,7 @@ def optimizers(
     return made
 
 
-def take_step(module: pl.LightningModule, factor: float) -> None:
+def take_step(module: "pl.LightningModule", factor: float) -> None:
     """One step of every optimizer of a module, at `factor` of the rate it was made with; the gradients go."""
     found = module.optimizers()
     for optimizer in found if isinstance(found, list) else [found]:

@@ -94,10 +94,5 @@ def test_of_photographs_nobody_knows_it_before_they_are_prepared(small, monkeypa
         dry_run.known_data(load_params())
 
 
-@pytest.mark.parametrize(("seconds", "said"), [(12, "12 s"), (90, "1.5 min"), (5000, "83.3 min"), (9000, "2.5 h")])
-def test_time_is_said_in_the_unit_of_a_person(seconds, said):
-    assert dry_run.duration(seconds) == said
-
-
 def test_the_sections_are_those_of_the_stage():
     assert tuple(inspect.signature(run).parameters) == dry_run.SECTIONS

@@ -82,7 +82,7 @@ def test_a_file_is_read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"), [(0.4, "0 s"), (59.6, "1 min 0 s"), (754, "12 min 34 s"), (3599.7, "1 h 0 min")]
+    ("seconds", "said"), [(0.4, "0 s"), (12, "12 s"), (59.6, "1 min 0 s"), (754, "12 min 34 s"), (3599.7, "1 h 0 min")]
 )
 def test_a_time_has_its_two_largest_units(seconds, said):
     assert taken.duration(seconds) == said

@@ -1,11 +1,10 @@
 """The comparison as a page in one file, with the look of the report; the template is `page.html.j2` beside this."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from PIL import UnidentifiedImageError
 
@@ -13,6 +12,7 @@ from pipeline.applications import report
 from pipeline.applications.charts import CHART
 from pipeline.applications.comparing import overlays, table
 from pipeline.applications.comparing.experiment import Experiment
+from pipeline.applications.templates import template
 
 FAMILIES = {  # of curves -> what they say; the rest are named by their stage
     "val": "Is a swap happening? Likeness of synthesized faces, of people that nothing was trained on, by C.",
@@ -55,22 +55,14 @@ def build(experiments: Sequence[Experiment], names: Sequence[str]) -> str:
     rows = [_shown(row) for row in table.metric_rows(experiments)]
     differ, partial = table.param_rows(experiments)
     first = len(table.chosen([shown.row.key for shown in rows]))
-    template = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    template.filters |= {
+    filters: dict[str, Callable[..., Any]] = {
         "number": report.number,
         "between": table.between,
         "signed": table.signed,
         "value": table.value_of,
         "breakable": _breakable,
     }
-    return template.get_template("page.html.j2").render(
+    return template(Path(__file__).with_name("page.html.j2"), filters).render(
         experiments=experiments,
         names=names,
         colors=COLORS,
@@ -118,5 +110,5 @@ def _breakable(name: str) -> Markup:
 
 def _look() -> str:
     """The report's styles, so that both pages look alike."""
-    template = (Path(report.__file__).parent / "report.html.j2").read_text(encoding="utf-8")
-    return template.partition("<style>")[2].partition("</style>")[0]
+    text = (Path(report.__file__).parent / "report.html.j2").read_text(encoding="utf-8")
+    return text.partition("<style>")[2].partition("</style>")[0]
