@@ -53,7 +53,7 @@ def classify(x: Tensor, labels: Tensor, x_new: Tensor) -> Tensor:
 
 
 def read(attribute: Attribute, x: Tensor, truly: Tensor, x_new: Tensor) -> Tensor:
-    """An attribute as a probe reads it from new codes, float64 [M]: an angle by its sine and cosine, others as they are.
+    """An attribute as a probe reads it from new codes, float64 [M]; an angle is read by its sine and cosine.
 
     Args:
         attribute: kind and range.
