@@ -75,7 +75,7 @@ def environment(jobs: int) -> dict[str, str]:
 
 
 def shallow() -> bool:
-    """Whether history is cut short here: DVC cannot fetch back what it runs in a copy of such a clone, and says nothing."""
+    """Whether history is cut short here: what DVC runs in a copy of such a clone is lost, and it says nothing."""
     return (ROOT / ".git" / "shallow").exists()
 
 

@@ -4,6 +4,7 @@ The page is `report.html.j2` beside this module; here the numbers are brought in
 """
 
 import base64
+import io
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -14,8 +15,10 @@ from PIL import Image
 
 from pipeline.applications import taken
 from pipeline.applications.charts import CHART, panels, together
+from pipeline.applications.readable import readable
 from pipeline.applications.templates import template
 
+LOSSY = 88  # quality of pictures of which there are many: a third of the bytes
 GRIDS = 4  # of the pictures made during the training, the first and the last among them
 SWAP = {  # likeness of x' by the recogniser that trains G -> to whom
     "val/own_subject": "the subject",
@@ -117,6 +120,8 @@ GROUP_HEADINGS = {
     "identity/top1_real": "real images",
     "identity/top1_sample": "sample",
     "identity/tar_at_far_1e-3": "accepted",
+    "identity/eer": "equal error",
+    "identity/several_top1": "by five",
     "attributes/yaw_error": "yaw error",
     "attributes/light_azimuth_error": "light error",
 }
@@ -171,7 +176,6 @@ ELSEWHERE = (
     "applications/",
 )  # on the page
 AUTHOR = re.compile("_by_([A-Z])$")
-READABLE = 0.3  # of the error of a random other face
 
 
 class AttributeRow(NamedTuple):
@@ -183,8 +187,7 @@ class AttributeRow(NamedTuple):
 
     @property
     def readable(self) -> bool:
-        """Whether the judge itself can tell it on real images well enough to say something of others."""
-        return self.judge is None or self.judge <= READABLE * self.unrelated
+        return readable(self.judge, self.unrelated)
 
 
 class Picture(NamedTuple):
@@ -207,6 +210,7 @@ def build(
     groups: Mapping[str, Mapping[str, Any]] | None = None,
     plots: Path | None = None,
     runs: Mapping[str, Mapping[str, Any] | None] | None = None,
+    cases: Sequence[Path] = (),
 ) -> str:
     """The page, as HTML.
 
@@ -223,6 +227,7 @@ def build(
         groups: FAMILY/GROUP -> the model's metrics for those subjects; FAMILY/gap -> the difference between groups.
         plots: folder with the evaluation's tables, of which EVALUATED names the charts.
         runs: stage -> what its run wrote of itself; None: nothing is known of it.
+        cases: pictures of the worst and the best cases by other metrics, `cases_NAME.png` of the one that ends so.
     """
     measured, took_part = without_author(metrics.get("evaluate", {}))
     controls, groups = ({name: without_author(row)[0] for name, row in (of or {}).items()} for of in (controls, groups))
@@ -244,14 +249,16 @@ def build(
         ranges=ranges(measured),
         systems=system_rows(measured, controls),
         headings=list(HEADINGS.values()),
-        every=every_row(measured, controls),
+        every=every_row({"model": measured} | controls if controls else {}),
         leaks=leak_rows(results, numbers(controls.get("truth", {}))),
         probes=probe_rows(results),
         uses=leak_rows(results, {}, USES),
         groups=system_rows({}, groups, GROUP_HEADINGS),
         group_headings=list(GROUP_HEADINGS.values()),
+        every_group=every_row(groups),
         not_measured=by_reason(measured.get("not_measured", {})),
         pictures=[picture(caption, path) for caption, path in pictures.items()],
+        cases=case_pictures(cases, measured),
         curves={name: panels(path) for name, path in curves.items()},
         swap=together(validation, SWAP) if validation else None,
         validated=[panel for panel in panels(validation) if panel.name not in SWAP] if validation else [],
@@ -303,10 +310,10 @@ def system_rows(
     return rows if others else []
 
 
-def every_row(measured: Mapping[str, Any], controls: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """All metrics of all systems, key -> a number or None for each; and who they are."""
-    systems = {name: numbers(values) for name, values in ({"model": measured} | dict(controls)).items()}
-    keys = sorted({key for values in systems.values() for key in values}) if controls else []
+def every_row(of: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """All metrics of all systems, or of all groups: key -> a number or None for each; and who they are."""
+    systems = {name: numbers(values) for name, values in of.items()}
+    keys = sorted({key for values in systems.values() for key in values})
     return {"systems": list(systems), "rows": {key: [values.get(key) for values in systems.values()] for key in keys}}
 
 
@@ -419,13 +426,24 @@ def spread(paths: Sequence[Path], count: int) -> list[Path]:
     return [paths[round(i * (len(paths) - 1) / (count - 1))] for i in range(count)]
 
 
-def picture(caption: str, path: Path) -> Picture:
-    """A picture as part of the page."""
+def picture(caption: str, path: Path, quality: int | None = None) -> Picture:
+    """A picture as part of the page: as it is in the file, or as a JPEG of this quality."""
     with Image.open(path) as image:
         width, height = image.size
-        kind = Image.MIME[image.format or "PNG"]
-    data = base64.b64encode(path.read_bytes()).decode("ascii")
-    return Picture(caption, f"data:{kind};base64,{data}", width, height)
+        kind, data = Image.MIME[image.format or "PNG"], path.read_bytes()
+        if quality is not None:
+            kept = io.BytesIO()
+            image.convert("RGB").save(kept, "JPEG", quality=quality, subsampling=0)
+            kind, data = Image.MIME["JPEG"], kept.getvalue()
+    address = f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
+    return Picture(caption, address, width, height)
+
+
+def case_pictures(paths: Sequence[Path], measured: Mapping[str, Any]) -> list[Picture]:
+    """Each with the key of its metric for a caption, families together."""
+    keys = {key.rpartition("/")[2]: key for key in measured}
+    named = {keys.get(name := path.stem.removeprefix("cases_"), name): path for path in paths}
+    return [picture(key, named[key], LOSSY) for key in sorted(named)]
 
 
 def by_reason(not_measured: Mapping[str, list[str]]) -> dict[str, list[str]]:

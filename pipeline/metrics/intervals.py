@@ -6,6 +6,7 @@
 * Of distances between sets: random halves of the people without replacement, because copies would bias a distance.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -88,6 +89,17 @@ def gap(column: Tensor, over: Resamples, parts: Sequence[Tensor], groups: Tensor
     least, most = int(order[0]), int(order[-1])
     counted = int(torch.stack(list(parts)).any(0).sum())
     return _estimate(values[most] - values[least], drawn[most] - drawn[least], counted)
+
+
+def gap_of(parts: Sequence[Estimate]) -> Estimate:
+    """The difference between the largest and the least of estimates of different people.
+
+    Nobody is in two of them, so their standard deviations add up as squares do; the intervals have to be as wide as
+    these say, cut nowhere.
+    """
+    least, most = min(parts), max(parts)
+    value, reach = most.value - least.value, math.hypot(most.high - most.low, least.high - least.low) / 2
+    return Estimate(value, value - reach, value + reach, sum(part.n for part in parts))
 
 
 def _drawn(column: Tensor, over: Resamples, groups: Tensor | None, counted: Tensor | None) -> tuple[Tensor, Tensor]:

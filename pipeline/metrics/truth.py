@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor
+from torchmetrics import Metric
 from torchmetrics.functional.image import (
     multiscale_structural_similarity_index_measure,
     peak_signal_noise_ratio,
@@ -10,6 +11,7 @@ from torchmetrics.functional.image import (
 
 IDENTICAL = 100.0  # dB, for images without a difference, which have none; half a grey level is 54 dB
 WINDOW = 11  # pixels, of SSIM
+NAMES = ("psnr", "ssim", "ms_ssim")
 SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # weights, from the image as it is to a sixteenth of it
 
 
@@ -26,7 +28,8 @@ def psnr(images: Tensor, truth: Tensor) -> Tensor:
 
 def ssim(images: Tensor, truth: Tensor) -> Tensor:
     """Structural similarity of each image (Wang et al. 2004; window of 11 pixels), [B], at most 1."""
-    values = structural_similarity_index_measure(*_units(images, truth), data_range=1.0, reduction="none")
+    with torch.autocast(images.device.type, enabled=False):  # its window would slide in half precision
+        values = structural_similarity_index_measure(*_units(images, truth), data_range=1.0, reduction="none")
     assert isinstance(values, Tensor)
     return values
 
@@ -50,9 +53,44 @@ def ms_ssim(images: Tensor, truth: Tensor) -> Tensor:
     if count < 2:
         raise ValueError(f"images of {given.shape[2]} x {given.shape[3]} pixels have no room for two scales")
     weights = tuple(weight / sum(SCALES[:count]) for weight in SCALES[:count])
-    return multiscale_structural_similarity_index_measure(
-        given, wanted, data_range=1.0, betas=weights, reduction="none"
-    )
+    with torch.autocast(images.device.type, enabled=False):
+        return multiscale_structural_similarity_index_measure(
+            given, wanted, data_range=1.0, betas=weights, reduction="none"
+        )
+
+
+def nearness(images: Tensor, truth: Tensor) -> dict[str, Tensor]:
+    """`psnr`, `ssim` and, where there is room for two scales, `ms_ssim` of each image: name -> float32 [B]."""
+    found = {"psnr": psnr(images, truth), "ssim": ssim(images, truth)}
+    if scales(min(images.shape[2:])) > 1:
+        found["ms_ssim"] = ms_ssim(images, truth)
+    return found
+
+
+class MeanNearness(Metric):
+    """Means of `nearness` over images, in float64.
+
+    Those of torchmetrics.image add up float32, and one picture without a difference makes their PSNR infinite.
+    """
+
+    full_state_update = False
+    total: Tensor
+    count: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("total", torch.zeros(len(NAMES), dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("count", torch.zeros(len(NAMES), dtype=torch.int64), dist_reduce_fx="sum")
+
+    def update(self, images: Tensor, truth: Tensor) -> None:
+        for name, column in nearness(images, truth).items():
+            self.total[NAMES.index(name)] += column.double().sum()
+            self.count[NAMES.index(name)] += len(column)
+
+    def compute(self) -> dict[str, Tensor]:
+        """Name -> mean, of what was seen."""
+        seen = zip(NAMES, self.total, self.count, strict=True)
+        return {name: total / count for name, total, count in seen if count}
 
 
 def _units(images: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:

@@ -39,10 +39,14 @@ def run(data: Data, model: Model, judge: Judge, synthesize: Synthesize, evaluate
         (w / "cases").mkdir(exist_ok=True)
         cases = table.cases(measured.material, named(results.model.columns, court))
         write_table(w / "cases" / "cases.parquet", cases)
-        track.pictured("evaluate/cases", *extremes.extremes(measured, results.model.figures, cases))
-        for name, caption, picture in table.pictures(measured, results.model.figures, synthesize, network):
+        leading, others = extremes.rankings(measured, results.model.figures)
+        track.pictured("evaluate/cases", *extremes.extremes(measured, leading + others, cases))
+        pictures = table.pictures(measured, synthesize, network)
+        for name, caption, picture in (*pictures, *extremes.pictures(measured, leading)):
             write_png(w / "cases" / f"{name}.png", picture)
             track.picture(f"evaluate/{name}", picture, caption)
+        for name, _, picture in extremes.pictures(measured, others):  # on the page; W&B has the table
+            write_png(w / "cases" / f"{name}.png", picture)
         for curve in curves.curves(measured, results.model.figures | results.others):
             track.table(paths.EVALUATE_PLOTS / f"{curve.name}.csv", curve.columns, curve.rows, curve.says)
 

@@ -32,6 +32,7 @@ def run(
         pictures = {"Recombinations of people that nothing was trained on": paths.GRID}
         shown = paths.EVALUATE_PICTURES | paths.PREPARE_PICTURES
         pictures |= {says: path for says, path in shown.items() if path.exists()}
+        cases = [path for path in paths.CASES.glob("cases_*.png") if path not in shown.values()]
         grids = list(paths.TRAIN_GRIDS.glob("*.png"))
         environment, validation = provenance.environment(), paths.VALIDATION_CURVE
         page = build(
@@ -47,6 +48,7 @@ def run(
             groups,
             paths.EVALUATE_PLOTS,
             {file.parent.name: recorded(file) for file in paths.RUNS},
+            cases,
         )
         (w / "index.html").write_text(page, encoding="utf-8")
 

@@ -1,6 +1,8 @@
 """The page says what was measured and what was not, stands alone and fits a telephone. Made-up numbers."""
 
+import base64
 import html
+import io
 import json
 import re
 import subprocess
@@ -163,7 +165,27 @@ def test_groups_stand_with_their_gap(make):
         "skin/gap": {"identity/top1": gap},
     }
     page = text(make(groups=groups))
-    assert "skin/dark 0.900 – – – – – skin/light 1 – – – – – skin/gap 0.100 -0.050 to 0.200" in page
+    none = " –" * 7
+    assert f"skin/dark 0.900{none} skin/light 1{none} skin/gap 0.100 -0.050 to 0.200" in page
+    assert "identity/top1 0.900 1 0.100" in page.partition("Every figure of every group")[2]
+
+
+def test_cases_by_other_metrics_are_folded_with_their_families_together(make, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
+    names = ("yaw_error", "ssim", "cosine_sample", "background_brightness_error")
+    for name in names:
+        Image.fromarray(noise).save(tmp_path / f"cases_{name}.png")
+    page = make(cases=[tmp_path / f"cases_{name}.png" for name in names])
+    folded = page.partition("The worst four and the best four")[2].partition("</details>")[0]
+    keys = ["attributes/background_brightness_error", "attributes/yaw_error", "identity/cosine_sample", "truth/ssim"]
+    assert re.findall(r'<figcaption class="key">(.*?)<', folded) == keys
+    drawn = [base64.b64decode(data) for data in re.findall(r"data:image/jpeg;base64,([^\"]+)", folded)]
+    assert len(drawn) == 4
+    for data in drawn:
+        with Image.open(io.BytesIO(data)) as image:
+            assert image.size == (64, 64)
+            assert np.abs(np.asarray(image).astype(int) - noise).mean() < 16  # of noise, which is hardest to keep
+    assert "The worst four" not in make()
 
 
 @pytest.mark.parametrize("value", ["0.833", "0.021", "0.610", "-0.020", "21.4", "0.748", "88.3", "0.250", "1.10"])
@@ -231,7 +253,7 @@ def test_every_metric_of_every_system_is_there_for_who_looks():
         "truth/psnr": 20.0,
         "not_measured": {"x": ["y"]},
     }
-    every = report.every_row(model, {"truth": {"truth/psnr": 99.0}})
+    every = report.every_row({"model": model, "truth": {"truth/psnr": 99.0}})
     assert every["systems"] == ["model", "truth"]
     assert every["rows"] == {"identity/top1": [0.9, None], "truth/psnr": [20.0, 99.0]}
 

@@ -11,7 +11,10 @@ from pipeline.metrics.attributes import Attribute, MeanAttributeError
 from pipeline.metrics.identity import IdentityRetrieval, gallery
 from pipeline.metrics.kernel import KernelDistance
 from pipeline.metrics.neighbours import NeighbourMetrics
+from pipeline.metrics.probes import ProbeAccuracy, ProbeError
 from pipeline.metrics.realism import FrechetDistance
+from pipeline.metrics.truth import MeanNearness
+from pipeline.metrics.verification import Verification, of, others, scores
 
 ROWS, DIM, PEOPLE = 80, 6, 5
 
@@ -30,7 +33,9 @@ def cases() -> dict[str, Case]:
     subject = torch.randint(PEOPLE, (ROWS,), generator=generator)
     sample = (subject + torch.randint(1, PEOPLE, (ROWS,), generator=generator)) % PEOPLE
     among = gallery(torch.randn(PEOPLE, DIM, generator=generator), torch.arange(PEOPLE))
-    yaw = Attribute("continuous", -45.0, 45.0)
+    yaw, hue = Attribute("continuous", -45.0, 45.0), Attribute("circular", 0.0, 360.0)
+    pictures, truths = torch.rand(2, ROWS, 3, 24, 24, generator=generator)
+    turned = 90 * fake[:, 0] + 30 * real[:, 1]
 
     def sets(metric: Metric, rows: Tensor) -> None:
         metric.update(real[rows], real=True)
@@ -43,12 +48,28 @@ def cases() -> dict[str, Case]:
     def angles(metric: Metric, rows: Tensor) -> None:
         metric.update(fake[rows, 0], real[rows, 0], found[rows], counted[rows])
 
+    def verified(metric: Metric, rows: Tensor) -> None:
+        table = scores(fake[rows], found[rows], among)
+        metric.update(of(table, subject[rows]), others(table, subject[rows]))
+
+    def near(metric: Metric, rows: Tensor) -> None:
+        metric.update(pictures[rows], truths[rows])
+
+    def probed(metric: Metric, rows: Tensor) -> None:
+        truth = turned.remainder(360) if isinstance(metric, ProbeError) else subject
+        metric.update(real[rows], truth[rows], fitted=True)
+        metric.update(fake[rows], truth[rows], fitted=False)
+
     return {
         "FrechetDistance": Case(lambda: FrechetDistance(DIM), sets),
         "IdentityRetrieval": Case(lambda: IdentityRetrieval(among), identities),
         "KernelDistance": Case(KernelDistance, sets),
         "MeanAttributeError": Case(lambda: MeanAttributeError(yaw), angles),
+        "MeanNearness": Case(MeanNearness, near),
         "NeighbourMetrics": Case(lambda: NeighbourMetrics(k=3), sets),
+        "ProbeAccuracy": Case(ProbeAccuracy, probed),
+        "ProbeError": Case(lambda: ProbeError(hue), probed),
+        "Verification": Case(lambda: Verification({"1e-1": 0.1}), verified),
     }
 
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from pipeline.metrics.intervals import by_halves, gap, mean, resamples
+from pipeline.metrics.intervals import Estimate, by_halves, gap, gap_of, mean, resamples
 
 
 def crossed(subjects: int, samples: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -81,6 +81,11 @@ def test_a_gap_of_noise_may_be_none():
     noise = torch.randn(400, generator=torch.Generator().manual_seed(0))
     estimate = gap(noise, resamples(person), [person % 2 == 0, person % 2 == 1])
     assert estimate.low < 0 <= estimate.value < estimate.high
+
+
+def test_the_gap_of_estimates_of_different_people_is_as_wide_as_both_together():
+    parts = [Estimate(0.5, 0.46, 0.54, 30), Estimate(0.2, 0.17, 0.23, 20), Estimate(0.3, 0.0, 1.0, 10)]
+    assert gap_of(parts) == pytest.approx((0.3, 0.25, 0.35, 60))
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from pipeline.metrics.probes import STRENGTHS, classify, predict
+from pipeline.metrics.attributes import Attribute
+from pipeline.metrics.probes import STRENGTHS, ProbeAccuracy, ProbeError, classify, predict, read
 
 
 @pytest.fixture
@@ -50,6 +51,38 @@ def test_classes_that_lie_apart_are_told_apart_and_others_are_not(draw):
     apart[torch.arange(100), labels // 10] += 8
     assert (classify(apart[:60], labels[:60], apart[60:]) == labels[60:]).all()
     assert (classify(nothing[:60], labels[:60], nothing[60:]) == labels[60:]).float().mean() < 0.6
+
+
+HUE = Attribute("circular", 0.0, 360.0)
+
+
+def on_the_circle(hue: torch.Tensor) -> torch.Tensor:
+    turn = hue / 360 * 2 * torch.pi
+    return torch.stack([turn.sin(), turn.cos()], 1)
+
+
+def test_an_angle_is_read_around_the_circle():
+    hue = torch.tensor([350.0, 10, 30, 330, 180, 190, 170, 90])
+    said = read(HUE, on_the_circle(hue), hue.double(), on_the_circle(hue))
+    assert torch.allclose(said, hue.double(), atol=1.0)
+
+
+def test_batches_are_read_by_a_probe_that_was_fitted_to_all_others():
+    hue, turned = torch.arange(0.0, 360, 15), torch.arange(5.0, 360, 20)
+    error = ProbeError(HUE)
+    for part in hue.split(5):
+        error.update(on_the_circle(part), part, fitted=True)
+    for part in turned.split(7):
+        error.update(on_the_circle(part), part + 10, fitted=False)  # each is said to be further round than it is
+    assert error.compute().item() == pytest.approx(10, abs=0.1)
+
+
+def test_a_share_of_classes_is_read(draw):
+    apart, labels, accuracy = torch.eye(3).repeat(20, 1) * 8 + draw(60, 3), torch.arange(3).repeat(20), ProbeAccuracy()
+    accuracy.update(apart[:30], labels[:30], fitted=True)
+    accuracy.update(apart[30:45], labels[30:45], fitted=False)
+    accuracy.update(apart[45:], labels[45:] + 1, fitted=False)  # wrong, every one
+    assert accuracy.compute().item() == 0.5
 
 
 @pytest.mark.parametrize(

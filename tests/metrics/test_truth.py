@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from pipeline.metrics.truth import IDENTICAL, ms_ssim, psnr, scales, ssim
+from pipeline.metrics.truth import IDENTICAL, MeanNearness, ms_ssim, nearness, psnr, scales, ssim
 
 ALL = pytest.mark.parametrize("score", [psnr, ssim, ms_ssim])
 
@@ -84,3 +84,21 @@ def test_more_noise_is_worse(score):
 def test_other_pictures_are_refused(score, images, truth, message):
     with pytest.raises(ValueError, match=message):
         score(images, truth)
+
+
+def test_means_over_batches_are_those_of_all_images():
+    a, b, metric = faces(5), faces(5), MeanNearness()
+    for rows in (slice(2), slice(2, 5)):
+        metric.update(a[rows], b[rows])
+    wanted = {
+        "psnr": psnr(a, b).mean().item(),
+        "ssim": ssim(a, b).mean().item(),
+        "ms_ssim": ms_ssim(a, b).mean().item(),
+    }
+    assert {name: mean.item() for name, mean in metric.compute().items()} == pytest.approx(wanted, rel=1e-6)
+
+
+def test_where_there_is_no_room_for_two_scales_one_is_measured():
+    a, b, metric = torch.rand(2, 3, 16, 40), torch.rand(2, 3, 16, 40), MeanNearness()
+    metric.update(a, b)
+    assert nearness(a, b).keys() == metric.compute().keys() == {"psnr", "ssim"}

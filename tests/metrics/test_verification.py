@@ -6,6 +6,7 @@ import torch
 from pipeline.metrics.identity import gallery
 from pipeline.metrics.verification import (
     MISSED,
+    Verification,
     accepted,
     among_nearest,
     auc,
@@ -84,3 +85,16 @@ def test_what_is_no_cosine_is_refused(bad):
         auc(bad, torch.zeros(3))
     with pytest.raises(ValueError, match="0 impostors"):
         auc(torch.zeros(3), torch.zeros(0))
+
+
+def test_batches_of_scores_are_verified_together():
+    draw = torch.Generator().manual_seed(0)
+    genuine, impostors = torch.rand(40, generator=draw), torch.rand(300, generator=draw) - 0.5
+    metric = Verification({"1e-2": 1e-2, "1e-3": 1e-3})
+    metric.update(genuine[:7], impostors[:200])
+    metric.update(genuine[7:], impostors[200:])
+    share = accepted(genuine, threshold_at(impostors, 1e-2)).double().mean().item()
+    assert 0 < share < 1
+    wanted = {"eer": equal_error_rate(genuine, impostors), "auc": auc(genuine, impostors), "tar_at_far_1e-2": share}
+    # Three hundred strangers say nothing of one in a thousand.
+    assert {name: value.item() for name, value in metric.compute().items()} == pytest.approx(wanted)

@@ -269,7 +269,12 @@ def test_the_worst_and_the_best_cases_are_a_table_with_pictures(tracked):
     rows = table(kept_run, "evaluate/cases")
     pictures = ["subject_image", "sample_image", "output", "truth"]
     assert list(rows[0]) == ["metric", "place", *pictures, *cases.column_names]
-    assert len(rows) == 3 * 24
+    metrics = list(dict.fromkeys(row["metric"] for row in rows))
+    assert metrics[:3] == ["identity/cosine_subject", "attributes/yaw_error", "truth/psnr"]
+    assert {"identity/cosine_sample", "truth/feature_distance_mouth", "memorisation/nearest_cosine"} <= set(metrics)
+    assert len(rows) == 3 * 24 + (len(metrics) - 3) * 8
+    drawn = {path.stem for path in (folder / "results/evaluate/cases").glob("cases_*.png")}
+    assert drawn == {f"cases_{metric.rpartition('/')[2]}" for metric in metrics}
     by_likeness = rows[:24]
     assert {row["metric"] for row in by_likeness} == {"identity/cosine_subject"}
     assert [by_likeness[i]["place"] for i in (0, 11, 12, 23)] == ["worst 1", "worst 12", "best 12", "best 1"]

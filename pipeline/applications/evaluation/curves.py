@@ -1,4 +1,4 @@
-"""What is a curve rather than a number: acceptance by threshold, figures by yaw; and the worst and the best cases."""
+"""What is a curve rather than a number: acceptance by threshold, figures by yaw."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -10,18 +10,14 @@ from pipeline.applications.evaluation.bench import Bench, Figures
 from pipeline.applications.evaluation.identity import Compared, compared
 from pipeline.applications.evaluation.uses import yaw_of_probes
 from pipeline.applications.judging import known_attributes
-from pipeline.datasets.contact_sheet import tiled
-from pipeline.datasets.true_answers import true_recombinations
 from pipeline.metrics import verification
 
 FALSE_ACCEPT = np.arange(-3.0, 0.01, 0.1)  # powers of ten
 YAW = np.arange(-45.0, 45.0, 10.0)  # degrees, where a bin begins
 TURNED_BY = np.arange(0.0, 90.0, 10.0)  # likewise, to either side
 BY_YAW = ("identity/top1", "identity/cosine_subject", "attributes/yaw_error", "attributes/yaw_error_real", "truth/psnr")
-SORTED = {"identity/cosine_subject": True, "attributes/yaw_error": False, "truth/psnr": True}  # whether more is better
 FRONTALIZED = ("top1", "top1_before", "tar_at_far_1e-2", "tar_at_far_1e-2_before")
 LIKENESS = np.arange(-0.2, 1.0, 0.05).round(2)  # to the nearest training image, where a bin begins
-CASES = 6  # worst, and best, in a picture
 
 
 class Table(NamedTuple):
@@ -98,24 +94,3 @@ def _nearest(figures: Figures) -> Table:
     rows = np.stack([LIKENESS, *shares], 1).round(4).tolist()
     says = "likeness to the nearest training image: shares of faces and of real photographs of new people"
     return Table("nearest", says, ["cosine_from", "synthesized", "real"], rows)
-
-
-def cases(b: Bench, figures: Figures) -> Iterator[tuple[str, str, np.ndarray]]:
-    """Name, caption and picture of the worst and the best cases by each metric of SORTED that was measured.
-
-    A column has the subject, the sample, the answer, and the true one where it is known; the worst stand first.
-    """
-    shown = len(b.model.images)
-    for name, more in SORTED.items():
-        if not len(b.sample) or name not in figures or shown < 2 * CASES:
-            continue
-        order = figures[name].column[:shown].double().argsort(descending=not more, stable=True).numpy()
-        chosen = np.concatenate([order[:CASES], order[-CASES:]])
-        asked = b.material.asked.part(chosen)
-        rows = [asked.faces.images(asked.subject_rows), asked.faces.images(asked.sample_rows), b.model.images[chosen]]
-        if asked.truth_known:
-            rows.append(true_recombinations(asked.faces, asked.subject_rows, asked.sample_rows))
-        gap = np.full_like(rows[0][0], 255)
-        picture = tiled([[*row[:CASES], gap, *row[CASES:]] for row in rows])
-        what = "subject, sample, answer" + (", truth" if asked.truth_known else "")
-        yield f"cases_{name.rpartition('/')[2]}", f"worst and best by {name}: {what}", picture

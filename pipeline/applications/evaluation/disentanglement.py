@@ -11,8 +11,8 @@ from pipeline.applications.evaluation.maker import Maker
 from pipeline.applications.judging import known_attributes, visible
 from pipeline.applications.retrieval import labelled
 from pipeline.metrics import intervals
-from pipeline.metrics.attributes import Attribute, errors
-from pipeline.metrics.probes import classify, predict
+from pipeline.metrics.attributes import errors
+from pipeline.metrics.probes import classify, read
 
 CODES = ("f_I", "z")
 
@@ -50,20 +50,11 @@ def _attributes(b: Bench, codes: dict[str, Tensor]) -> Figures:
         for code, x in (codes | nothing).items():
             if min((half & counted).sum(), (~half & counted).sum()) < 3:
                 continue
-            read = torch.zeros_like(truly)
+            said = torch.zeros_like(truly)
             for fitted, asked in ((half, ~half), (~half, half)):
-                read[asked] = _read(attribute, x[fitted & counted], truly[fitted & counted], x[asked])
-            error = errors(attribute, read, truly.nan_to_num(), torch.ones_like(half))
+                said[asked] = read(attribute, x[fitted & counted], truly[fitted & counted], x[asked])
+            error = errors(attribute, said, truly.nan_to_num(), torch.ones_like(half))
             source = code if code in nothing else f"from_{code}"
             figure = b.of_probes(error)._replace(person=shows, over=over, groups=groups, counted=counted)
             figures[f"disentanglement/{name}_{source}_error"] = figure
     return figures
-
-
-def _read(attribute: Attribute, x: Tensor, truly: Tensor, x_new: Tensor) -> Tensor:
-    """The attribute of new codes: an angle by its sine and cosine, anything else as it is."""
-    if attribute.kind != "circular":
-        return predict(x, truly[:, None], x_new)[:, 0]
-    turn = (truly - attribute.low) / (attribute.high - attribute.low) * 2 * torch.pi
-    sine, cosine = predict(x, torch.stack([turn.sin(), turn.cos()], 1), x_new).T
-    return attribute.low + (torch.atan2(sine, cosine) / (2 * torch.pi)).remainder(1) * (attribute.high - attribute.low)

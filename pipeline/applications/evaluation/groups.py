@@ -6,12 +6,13 @@ the identity vector they are made of (datasets/heads/vectors.py). Of photographs
 """
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.applications.evaluation.bench import Bench, Estimates, Figures
+from pipeline.applications.evaluation.bench import Bench, Estimates, Figures, shares
 from pipeline.datasets import heads
 from pipeline.datasets.shards import Faces
 from pipeline.metrics import intervals
@@ -74,8 +75,14 @@ def _by_number(values: Tensor) -> dict[str, Tensor]:
     return {f"{values[third].min():g}_to_{values[third].max():g}": third for third in thirds if third.any()}
 
 
-def by_group(b: Bench, figures: Figures) -> dict[str, Estimates]:
-    """`FAMILY/GROUP` -> figure -> estimate, and `FAMILY/gap`: between the highest and the lowest of a family."""
+def by_group(b: Bench, figures: Figures, of_people: Callable[[Tensor], Estimates]) -> dict[str, Estimates]:
+    """`FAMILY/GROUP` -> figure -> estimate, and `FAMILY/gap`: between the highest and the lowest of a family.
+
+    Args:
+        b: the comparison.
+        figures: of which a group has its own rows.
+        of_people: bool [P], some people => what only a set has, of the set of their faces; not cut to [0, 1].
+    """
     compared = {name: figure for name, figure in figures.items() if name.startswith(KINDS)}
     found: dict[str, Estimates] = {}
     for family, named in groups(b).items():
@@ -87,5 +94,16 @@ def by_group(b: Bench, figures: Figures) -> dict[str, Estimates]:
                 found.setdefault(f"{family}/{name}", {})[key] = figure._replace(counted=rows).estimate()
             if counted.keys() == parts.keys():
                 gaps[key] = intervals.gap(figure.column, figure.over, list(parts.values()), figure.groups)
+        of_sets = {name: _measured(of_people(people)) for name, people in named.items()}
+        for name, values in of_sets.items():
+            found.setdefault(f"{family}/{name}", {}).update(shares(values))
+        for key in next(iter(of_sets.values())):
+            if all(key in values for values in of_sets.values()):
+                gaps[key] = intervals.gap_of([values[key] for values in of_sets.values()])
         found[f"{family}/gap"] = gaps
     return found
+
+
+def _measured(values: Estimates) -> Estimates:
+    """Without those of too few: of nobody's face, or where a half had none."""
+    return {name: value for name, value in values.items() if math.isfinite(value.value)}

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from pipeline.applications.evaluation.bench import Bench, Estimates, Figures, seen, shares
+from pipeline.applications.evaluation.bench import Bench, Estimates, Figures, seen
 from pipeline.applications.evaluation.material import Look
 from pipeline.judges.verdict import Verdict
 from pipeline.metrics import intervals, verification
@@ -41,39 +41,55 @@ class Compared(NamedTuple):
 def identity(b: Bench, answers: Look) -> Figures:
     """Of recombinations."""
     made, real = compared(b, answers.said, b.subject), compared(b, b.probes, b.person)
-    thresholds = _thresholds(real)
+    limits = thresholds(real)
     features, found = seen(answers.said)
-    columns = _recognised(made, thresholds) | _taken_for_sample(b, made, thresholds)
+    columns = _recognised(made, limits) | _taken_for_sample(b, made, limits)
     columns |= retrieve(features, b.subject, b.sample, found, b.among)._asdict()
     likeness = torch.where(real.genuine > verification.MISSED, real.genuine, 0)
     figures = {f"identity/{name}": b.of_pairs(column.double()) for name, column in columns.items()}
-    for name, column in (_recognised(real, thresholds) | {"cosine": likeness}).items() if len(b.person) else ():
+    for name, column in (_recognised(real, limits) | {"cosine": likeness}).items() if len(b.person) else ():
         figures[f"identity/{name}_real"] = b.of_probes(column.double())
     return figures
 
 
-def accepted_at(b: Bench, faces: Compared) -> dict[str, Tensor]:
-    """`tar_at_far_*` of any faces, bool [B], at the thresholds that strangers' photographs give."""
-    thresholds = _thresholds(compared(b, b.probes, b.person))
-    return {f"tar_at_far_{name}": verification.accepted(faces.genuine, t) for name, t in thresholds.items()}
+def accepted_at(faces: Compared, limits: Mapping[str, float]) -> dict[str, Tensor]:
+    """`tar_at_far_*`: which faces are accepted as whom they should show, bool [B]."""
+    return {f"tar_at_far_{name}": verification.accepted(faces.genuine, t) for name, t in limits.items()}
 
 
-def _thresholds(real: Compared) -> dict[str, float]:
+def thresholds(real: Compared) -> dict[str, float]:
     """By photographs, for each rate that so many can tell."""
     tellable = {name: far for name, far in FALSE_ACCEPT_RATES.items() if len(real.impostors) * far >= 1}
     return {name: verification.threshold_at(real.impostors, far) for name, far in tellable.items()}
 
 
-def rates(b: Bench, answers: Look) -> Estimates:
-    """What only a set of faces has: errors where two kinds of them are equal, and areas under curves."""
-    made, real = compared(b, answers.said, b.subject), compared(b, b.probes, b.person)
+def rates(b: Bench, answers: Look, people: Tensor | None = None) -> Estimates:
+    """`eer` and `auc`, which only a set of faces has; their intervals may leave [0, 1].
 
-    def of_people(chosen: Tensor) -> dict[str, float]:
-        of_real = _rates(real.part(chosen[b.person])) if len(b.person) else {}
-        of_made = _rates(made.part(chosen[b.subject]))
-        return {f"identity/{k}": v for k, v in of_made.items()} | {f"identity/{k}_real": v for k, v in of_real.items()}
+    Args:
+        b: the comparison.
+        answers: recombinations.
+        people: bool [P], of whom alone; the gallery is everybody's all the same.
+    """
+    found = _by_halves(compared(b, answers.said, b.subject), b.subject, people)
+    return {f"identity/{name}": value for name, value in found.items()}
 
-    return shares(intervals.by_halves(of_people, len(b.among.people), len(made.table)))
+
+def rates_real(b: Bench, people: Tensor | None = None) -> Estimates:
+    """The same of photographs, which are the ceiling."""
+    found = _by_halves(compared(b, b.probes, b.person), b.person, people) if len(b.person) else {}
+    return {f"identity/{name}_real": value for name, value in found.items()}
+
+
+def _by_halves(faces: Compared, person: Tensor, people: Tensor | None) -> Estimates:
+    """Rates of the faces that should show these people, with what halves of them say."""
+    people = torch.ones(faces.table.shape[1], dtype=torch.bool) if people is None else people
+    members = people.nonzero().squeeze(1)
+
+    def of_members(chosen: Tensor) -> dict[str, float]:
+        return _rates(faces.part(torch.isin(person, members[chosen])))
+
+    return intervals.by_halves(of_members, len(members), int(people[person].sum()))
 
 
 def closed_set(b: Bench, answers: Look) -> Figures:
@@ -96,20 +112,21 @@ def compared(b: Bench, said: Verdict, person: Tensor) -> Compared:
     return Compared(verification.scores(*seen(said), b.among), torch.searchsorted(b.among.people, person))
 
 
-def _recognised(faces: Compared, thresholds: Mapping[str, float]) -> dict[str, Tensor]:
+def _recognised(faces: Compared, limits: Mapping[str, float]) -> dict[str, Tensor]:
     """Whether each face is taken for whom it should show, bool [B], by several measures."""
-    accepted = {f"tar_at_far_{name}": verification.accepted(faces.genuine, t) for name, t in thresholds.items()}
-    return {f"top{k}": verification.among_nearest(faces.table, faces.own, k) for k in (1, NEAREST)} | accepted
+    nearest = {f"top{k}": verification.among_nearest(faces.table, faces.own, k) for k in (1, NEAREST)}
+    return nearest | accepted_at(faces, limits)
 
 
-def _taken_for_sample(b: Bench, made: Compared, thresholds: Mapping[str, float]) -> dict[str, Tensor]:
+def _taken_for_sample(b: Bench, made: Compared, limits: Mapping[str, float]) -> dict[str, Tensor]:
     """Whether each face would be accepted as the sample's person, bool [B]."""
     score = verification.of(made.table, torch.searchsorted(b.among.people, b.sample))
-    return {f"taken_for_sample_at_far_{name}": verification.accepted(score, t) for name, t in thresholds.items()}
+    return {f"taken_for_sample_at_far_{name}": verification.accepted(score, t) for name, t in limits.items()}
 
 
 def _rates(faces: Compared) -> dict[str, float]:
     if not len(faces.own):
         return {"eer": math.nan, "auc": math.nan}
-    pairs = faces.genuine, faces.impostors
-    return {"eer": verification.equal_error_rate(*pairs), "auc": verification.auc(*pairs)}
+    metric = verification.Verification()
+    metric.update(faces.genuine, faces.impostors)
+    return {name: value.item() for name, value in metric.compute().items()}

@@ -9,10 +9,9 @@ from torch.nn.functional import cosine_similarity
 
 from pipeline.applications.evaluation.regions import REGIONS, cut, pasted
 from pipeline.judges.verdict import Judge, Verdict
-from pipeline.metrics.truth import ms_ssim, psnr, scales, ssim
+from pipeline.metrics.truth import nearness
 
 Column = dict[str, np.ndarray]  # name -> one number an output
-NAMES = ("psnr", "ssim", "ms_ssim", "feature_distance")
 
 
 class Nearness(NamedTuple):
@@ -36,10 +35,7 @@ class Nearness(NamedTuple):
                 given, wanted = (cut(faces, region, self.landmarks) for faces in (images, self.true))
                 said = said if images is self.true else self.judge(pasted(images, self.true, region, self.landmarks))
             pair = _tensor(given), _tensor(wanted)
-            columns[f"truth/psnr{ending}"] = psnr(*pair).numpy()
-            columns[f"truth/ssim{ending}"] = ssim(*pair).numpy()
-            if scales(min(given.shape[1:3])) > 1:
-                columns[f"truth/ms_ssim{ending}"] = ms_ssim(*pair).numpy()
+            columns |= {f"truth/{name}{ending}": column.numpy() for name, column in nearness(*pair).items()}
             columns[f"truth/feature_distance{ending}"] = self._distance(said)
         return columns
 

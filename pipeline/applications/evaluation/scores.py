@@ -4,19 +4,20 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from pipeline.applications.evaluation.attacks import attacks
 from pipeline.applications.evaluation.attributes import attributes
-from pipeline.applications.evaluation.bench import Bench, Estimates, Figures
+from pipeline.applications.evaluation.bench import Bench, Estimates, Figures, shares
 from pipeline.applications.evaluation.disentanglement import disentanglement
 from pipeline.applications.evaluation.groups import by_group
-from pipeline.applications.evaluation.identity import closed_set, identity, rates
+from pipeline.applications.evaluation.identity import closed_set, identity, rates, rates_real
 from pipeline.applications.evaluation.maker import Maker
 from pipeline.applications.evaluation.material import MODEL, Look
 from pipeline.applications.evaluation.nearness import Column
 from pipeline.applications.evaluation.realism import by_inception, memorisation, realism
 from pipeline.applications.evaluation.uncanniness import uncanniness
-from pipeline.applications.evaluation.uses import several, uses
+from pipeline.applications.evaluation.uses import named_several, several, uses
 from pipeline.applications.face_model import FaceModel
 
 
@@ -48,7 +49,7 @@ def recombinations(b: Bench, answers: Look) -> Scores:
     if len(b.material.train_rows):
         figures |= memorisation(b, answers)
     of_sets = realism(b, answers) | by_inception(b, answers)
-    return Scores(figures, rates(b, answers) | of_sets | uncanniness(b, answers))
+    return Scores(figures, shares(rates(b, answers) | rates_real(b)) | of_sets | uncanniness(b, answers))
 
 
 def classes(b: Bench, answers: Look) -> Scores:
@@ -81,11 +82,18 @@ def everything(b: Bench, network: FaceModel | None) -> Results:
         return Results(made, {MODEL: made.values}, {}, {})
     scored = {name: recombinations(b, answers) for name, answers in b.material.answers.items()}
     systems = {name: score.values for name, score in scored.items()}
-    figures: Figures = {}
+    others: Figures = {}
+    of_several: Look | None = None
     if network is not None:
         maker = Maker(network)
-        of_several, of_several_sets = several(b, maker)
-        figures = of_several | disentanglement(b, maker) | uses(b, maker)
-        systems[MODEL] |= {name: figure.estimate() for name, figure in figures.items()}
-        systems[MODEL] |= of_several_sets | attacks(b, maker)
-    return Results(scored[MODEL], systems, by_group(b, scored[MODEL].figures), figures)
+        of_several = several(b, maker)
+        others = named_several(identity(b, of_several)) | disentanglement(b, maker) | uses(b, maker)
+        systems[MODEL] |= {name: figure.estimate() for name, figure in others.items()}
+        systems[MODEL] |= shares(named_several(rates(b, of_several))) | attacks(b, maker)
+
+    def of_people(people: Tensor) -> Estimates:
+        found = rates(b, b.model, people) | rates_real(b, people)
+        return found | (named_several(rates(b, of_several, people)) if of_several else {})
+
+    groups = by_group(b, scored[MODEL].figures | others, of_people)
+    return Results(scored[MODEL], systems, groups, others)

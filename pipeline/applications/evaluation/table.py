@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.applications.evaluation import curves
-from pipeline.applications.evaluation.bench import Bench, Figures
+from pipeline.applications.evaluation.bench import Bench
 from pipeline.applications.evaluation.identity import FALSE_ACCEPT_RATES
 from pipeline.applications.evaluation.maker import Maker
 from pipeline.applications.evaluation.material import MODEL, Material
@@ -62,9 +61,7 @@ def plain(b: Bench, values: Mapping[str, Any], controls: Mapping[str, Mapping[st
     return dict(values) | trivial | counts
 
 
-def pictures(
-    b: Bench, figures: Figures, synthesize: Synthesize, network: FaceModel | None
-) -> Iterator[tuple[str, str, np.ndarray]]:
+def pictures(b: Bench, synthesize: Synthesize, network: FaceModel | None) -> Iterator[tuple[str, str, np.ndarray]]:
     """Name, caption and picture, of those that there are."""
     faces, people = b.material.asked.faces, b.material.people
     if not len(b.sample):
@@ -73,7 +70,6 @@ def pictures(
     if true is not None:
         yield "truth", "the true answers to synthesize/grid", true
     yield "nearest", "the faces most like a training image, each above it", nearest_grid(b)
-    yield from curves.cases(b, figures)
     if network is not None:
         yield from strips(b, Maker(network))
 

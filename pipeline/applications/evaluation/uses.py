@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
-from pipeline.applications.evaluation.bench import Bench, Estimates, Figure, Figures
-from pipeline.applications.evaluation.identity import Compared, accepted_at, compared, identity, rates
+from pipeline.applications.evaluation.bench import Bench, Figure, Figures
+from pipeline.applications.evaluation.identity import accepted_at, compared, thresholds
 from pipeline.applications.evaluation.maker import Maker
 from pipeline.applications.evaluation.material import Look
 from pipeline.applications.judging import known_attributes
@@ -34,8 +34,8 @@ def uses(b: Bench, maker: Maker) -> Figures:
     return found | (performance(b, maker) if b.material.asked.truth_known else {})
 
 
-def several(b: Bench, maker: Maker) -> tuple[Figures, Estimates]:
-    """`identity/several_*`: the figures of identity where I has seen SEVERAL photographs of the subject and not one.
+def several(b: Bench, maker: Maker) -> Look:
+    """What is seen in recombinations where I has seen SEVERAL photographs of the subject and not one.
 
     f_I is their mean, as long as each of them is on average.
     """
@@ -45,13 +45,11 @@ def several(b: Bench, maker: Maker) -> tuple[Figures, Estimates]:
         mean = f_I.mean(0)
         means.append(mean * f_I.norm(dim=1).mean() / mean.norm().clamp(min=1e-12))
     _, z = maker.codes(m.asked.faces.images(m.asked.sample_rows))
-    said = b.court.judge(maker.faces(torch.stack(means)[b.subject], z))
-    look = Look(said, {})
-    return _named_several(identity(b, look)), _named_several(rates(b, look))
+    return Look(b.court.judge(maker.faces(torch.stack(means)[b.subject], z)), {})
 
 
-def _named_several(found: dict[str, Named]) -> dict[str, Named]:
-    """Of faces alone: what photographs reach stands beside the others."""
+def named_several(found: dict[str, Named]) -> dict[str, Named]:
+    """`identity/several_*`: of faces alone, for what photographs reach stands beside the others."""
     return {name.replace("/", "/several_"): value for name, value in found.items() if not name.endswith("_real")}
 
 
@@ -67,20 +65,18 @@ def frontalization(b: Bench, maker: Maker) -> Figures:
         return {}
     f_I, _ = maker.codes(b.material.asked.faces.images(rows))
     said = b.court.judge(maker.faces(f_I, z.expand(len(f_I), -1)))
-    before, after = (_verified(b, compared(b, seen, b.person)) for seen in (b.probes, said))
-    columns = {f"frontalization_{name}": column for name, column in after.items()}
-    columns |= {f"frontalization_{name}_before": column for name, column in before.items()}
+    before, after = (compared(b, seen, b.person) for seen in (b.probes, said))
+    limits = thresholds(before)  # of photographs as they are
+    columns = {f"frontalization_{name}": column.double() for name, column in accepted_at(after, limits).items()}
+    columns |= {
+        f"frontalization_{name}_before": column.double() for name, column in accepted_at(before, limits).items()
+    }
     columns |= {
         "frontalization_top1": _found(b, said),
         "frontalization_top1_before": _found(b, b.probes),
         "frontalization_yaw": torch.from_numpy(np.abs(said.attributes["yaw"])).nan_to_num(90.0).double(),
     }
     return {f"applications/{k}": b.of_probes(column)._replace(counted=turned) for k, column in columns.items()}
-
-
-def _verified(b: Bench, faces: Compared) -> dict[str, Tensor]:
-    """Whether each is accepted as its person, float64 [B], at the thresholds of photographs as they are."""
-    return {name: column.double() for name, column in accepted_at(b, faces).items()}
 
 
 def turned_probes(b: Bench) -> np.ndarray:

@@ -16,6 +16,7 @@ from pipeline.datasets.protocol import Protocol
 from pipeline.judges.verdict import Verdict
 from pipeline.metrics import intervals
 from pipeline.metrics.attributes import Attribute
+from pipeline.metrics.intervals import Estimate
 
 PEOPLE, EACH, GALLERY, SIZE = 12, 8, 3, 24
 ROWS = np.arange(PEOPLE * EACH).reshape(PEOPLE, EACH)
@@ -78,18 +79,24 @@ def test_a_group_has_its_own_mean_and_the_gap_is_theirs(compared):
     dark = skin["dark"]
     column = torch.where(dark[compared.subject], 0.25, 0.75)
     found = groups.by_group(
-        compared, {"identity/top1": compared.of_pairs(column), "truth/psnr": compared.of_pairs(column)}
+        compared,
+        {"identity/top1": compared.of_pairs(column), "truth/psnr": compared.of_pairs(column)},
+        lambda people: {
+            "identity/eer": Estimate(0.1 if torch.equal(people, dark) else 0.04, *(-0.01, 0.3), int(people.sum()))
+        },
     )
     assert found["skin/dark"]["identity/top1"].value == 0.25
     assert found["skin/light"]["identity/top1"].value == 0.75
     assert found["skin/dark"]["identity/top1"].n == int(dark.sum()) * (PEOPLE - 1)
     assert found["skin/gap"]["identity/top1"].value == 0.5
     assert "truth/psnr" not in found["skin/dark"]
+    assert found["skin/dark"]["identity/eer"] == (0.1, 0, 0.3, int(dark.sum()))  # cut to what a share can be
+    assert found["skin/gap"]["identity/eer"].value == pytest.approx(0.06)
 
 
 def test_photographs_of_which_nobody_knows_the_groups_have_none(compared):
     compared.material.asked.faces.columns.pop("identity_vector")
-    assert groups.by_group(compared, {"identity/top1": compared.of_pairs(torch.ones(132))}) == {}
+    assert groups.by_group(compared, {"identity/top1": compared.of_pairs(torch.ones(132))}, lambda _: {}) == {}
 
 
 def test_photographs_are_grouped_by_what_their_source_says(compared):
@@ -166,14 +173,6 @@ def test_codes_that_are_exchanged_leak_everything(compared, read):
     values = read(circumstances, person)
     assert values["identity_from_z"] == 1
     assert values["yaw_from_f_I_error"] < 1
-
-
-def test_an_angle_is_read_around_the_circle():
-    hue = torch.tensor([350.0, 10, 30, 330, 180, 190, 170, 90])
-    turn = hue / 360 * 2 * torch.pi
-    code = torch.stack([turn.sin(), turn.cos()], 1)
-    read = disentanglement._read(Attribute("circular", 0.0, 360.0), code, hue.double(), code)
-    assert torch.allclose(read, hue.double(), atol=1.0)
 
 
 def shown(compared, images: np.ndarray) -> dict[str, float]:

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from pipeline.applications.evaluation.nearness import NAMES, Nearness
+from pipeline.applications.evaluation.nearness import Nearness
 from pipeline.applications.evaluation.regions import EYES, MOUTH, cut, pasted
 from pipeline.judges.verdict import Verdict
+from pipeline.metrics.truth import NAMES
 
 SIDE = 64
 
@@ -52,7 +53,7 @@ def near(true, landmarks):
 def test_the_truth_is_as_near_as_can_be_everywhere(true, landmarks):
     columns = near(true, landmarks).of(true, judge(true))
     # 16 pixels of a region have no room for two scales.
-    assert set(columns) == {f"truth/{n}{e}" for n in NAMES for e in ("", "_eyes", "_mouth")} - {
+    assert set(columns) == {f"truth/{n}{e}" for n in (*NAMES, "feature_distance") for e in ("", "_eyes", "_mouth")} - {
         "truth/ms_ssim_eyes",
         "truth/ms_ssim_mouth",
     }

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.applications.evaluation import curves, realism, scores, table
+from pipeline.applications.evaluation import curves, extremes, realism, scores, table
 from pipeline.applications.evaluation.bench import Bench, bench
 from pipeline.applications.evaluation.material import MODEL, gather
 from pipeline.applications.judging import Court, known_attributes
@@ -199,14 +199,59 @@ def test_the_worst_cases_stand_first(faces, scored):
 
     evaluated = scored(outputs)
     figures = scores.recombinations(evaluated.bench, evaluated.bench.model).figures
-    pictures = {name: (caption, picture) for name, caption, picture in curves.cases(evaluated.bench, figures)}
-    assert set(pictures) == {"cases_cosine_subject", "cases_yaw_error", "cases_psnr"}
+    leading, _ = extremes.rankings(evaluated.bench, figures)
+    pictures = {name: (caption, made) for name, caption, made in extremes.pictures(evaluated.bench, leading)}
+    assert list(pictures) == ["cases_cosine_subject", "cases_yaw_error", "cases_psnr"]
     caption, picture = pictures["cases_cosine_subject"]
     assert "subject, sample, answer, truth" in caption
     subject, answer = (picture[row * 34 : row * 34 + 32] for row in (0, 2))  # 32 pixels and a gap of 2
     same = [np.array_equal(subject[:, x : x + 32], answer[:, x : x + 32]) for x in range(0, picture.shape[1], 34)]
     assert same[:6] == [False] * 6
     assert same[-4:] == [True] * 4
+
+
+def test_every_metric_that_puts_cases_in_order_does(faces, scored):
+    """But not a yes or no, nor an attribute that the judge does not read; and no case in which it is not seen."""
+    evaluated = scored(lambda _, sample: faces.images(np.roll(sample, 1)))
+    figures = scores.recombinations(evaluated.bench, evaluated.bench.model).figures
+    unread = figures["attributes/smile_error_unrelated"].column
+    figures["attributes/smile_error_real"] = evaluated.bench.of_pairs(unread * 0.5)
+    leading, others = extremes.rankings(evaluated.bench, figures)
+    names = [ranking.metric for ranking in others]
+    assert [ranking.metric for ranking in leading] == list(extremes.LEADING)
+    assert {
+        "identity/cosine_sample",
+        "attributes/pitch_error",
+        "truth/ssim_mouth",
+        "memorisation/nearest_cosine",
+    } <= set(names)
+    assert not {"attributes/smile_error", "attributes/glasses_error", "identity/top1", "truth/psnr"} & set(names)
+    assert not [name for name in names if name.endswith(("_real", "_unrelated"))]
+    for ranking in others:
+        figure = figures[ranking.metric]
+        column = figure.column.double()[ranking.order]
+        more = ranking.metric.startswith(extremes.MORE)
+        assert ((column.diff() >= 0) if more else (column.diff() <= 0)).all()
+        seen = torch.ones(20, dtype=torch.bool) if figure.counted is None else figure.counted
+        assert sorted(ranking.order) == seen.nonzero().squeeze(1).tolist()
+
+
+def test_cases_are_a_table_of_the_ends_of_each_order(faces, scored):
+    evaluated = scored(lambda _, sample: faces.images(np.roll(sample, 1)))
+    score = scores.recombinations(evaluated.bench, evaluated.bench.model)
+    leading, others = extremes.rankings(evaluated.bench, score.figures)
+    rows = table.cases(evaluated.bench.material, score.columns)
+    columns, shown = extremes.extremes(evaluated.bench, leading + others, rows)
+    assert columns[:6] == ["metric", "place", "subject_image", "sample_image", "output", "truth"]
+    assert len(shown) == 20 * len(leading) + 8 * len(others)  # of twenty cases the worst ten and the best ten are all
+    asked, made = evaluated.bench.material.asked, evaluated.bench.model.images
+    order = others[-1].order
+    for case, row in zip(order[:4] + order[-4:], shown[-8:], strict=True):
+        subject, sample = asked.subject_rows[[case]], asked.sample_rows[[case]]
+        true = true_recombinations(faces, subject, sample)[0]
+        wanted = (faces.image(subject[0]), faces.image(sample[0]), made[case], true)
+        assert all(np.array_equal(image, other) for image, other in zip(row[2:6], wanted, strict=True))
+    assert [row[1] for row in shown[-8:]] == [f"worst {n}" for n in (1, 2, 3, 4)] + [f"best {n}" for n in (4, 3, 2, 1)]
 
 
 def test_a_judge_that_knows_everybody_scores_one_on_real_images(faces, court):

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.applications.evaluation import attacks, curves, strips, uses
+from pipeline.applications.evaluation import attacks, curves, identity, strips, uses
 from pipeline.applications.evaluation.bench import Bench
 from pipeline.applications.evaluation.maker import Maker
-from pipeline.applications.evaluation.material import Material
+from pipeline.applications.evaluation.material import Look, Material
 from pipeline.applications.evaluation.systems import Asked
 from pipeline.applications.judging import Court
 from pipeline.datasets.protocol import Protocol
@@ -87,14 +87,29 @@ def test_several_photographs_say_more_than_one(compared):
     images = compared.material.asked.faces.columns["image"]
     images[first, ..., 0] = np.roll(images[first, ..., 0], 1, axis=0)
     network = Network(lambda f_I, z: torch.cat([((f_I + 1) * 127.5 / 20 + 0.45).floor() * 20 / 127.5 - 1, z], 1))
-    figures, of_sets = uses.several(compared, Maker(network))
-    got = {name: figure.estimate().value for name, figure in figures.items()}
+    look = uses.several(compared, Maker(network))
+    of_sets = uses.named_several(identity.rates(compared, look))
+    got = {k: figure.estimate().value for k, figure in uses.named_several(identity.identity(compared, look)).items()}
     assert got["identity/several_top1"] > 0.6
     assert set(of_sets) == {"identity/several_eer", "identity/several_auc"}
     assert of_sets["identity/several_auc"].value > 0.8
     assert "identity/several_top1_real" not in got
     alone = judge(images[compared.material.asked.subject_rows])
     assert not (alone.features.argmax(1) == np.arange(PEOPLE)).any()
+
+
+def test_rates_of_some_people_are_those_of_their_faces_before_everybody(compared):
+    """Faces of the first three show whom they should, those of the others show somebody else, who is in the gallery."""
+    shows = np.where(np.arange(PEOPLE) < 3, np.arange(PEOPLE), np.roll(np.arange(PEOPLE), 1))
+    look = Look(judge(pictures(shows, np.zeros(PEOPLE))), {})
+    first = torch.arange(PEOPLE) < 3
+    of_first, of_others = (identity.rates(compared, look, people) for people in (first, ~first))
+    assert of_first["identity/auc"] == (1, 1, 1, 3)
+    assert of_first["identity/eer"].value == 0
+    assert of_others["identity/auc"].value == pytest.approx(0.5 - 0.1)  # one impostor in five is nearer, four as near
+    assert of_others["identity/auc"].value < identity.rates(compared, look)["identity/auc"].value < 1
+    photographs = identity.rates_real(compared, first)
+    assert photographs["identity/auc_real"].n == 3 * (EACH - GALLERY)
 
 
 def test_turned_photographs_come_to_the_front(compared):
