@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from pipeline.datasets.faces import Cut
 from pipeline.datasets.pairs import to_images
-from pipeline.methods import cvaegan
+from pipeline.methods import cvaegan_networks
 from pipeline.networks import ClassGenerator
 from pipeline.params import Model
 from pipeline.training import weights
@@ -37,7 +37,7 @@ class ClassModel:
             image_size = Cut(**facts["cut"]).image_size
         except (KeyError, TypeError, ValidationError) as error:
             raise weights.WeightsError(f"{folder}: its header says too little ({error}); run `{how} -f`") from None
-        self.generator = cvaegan.networks(expected, image_size, len(self.people))["generator"]
+        self.generator = cvaegan_networks.networks(expected, image_size, len(self.people))["generator"]
         weights.load(folder, {"generator": self.generator}, how)
         self.generator.eval().to(device(), memory_format=torch.channels_last)
 

@@ -13,7 +13,7 @@ from pipeline.datasets.faces import Cut
 from pipeline.datasets.pairs import to_images, to_tensor
 from pipeline.datasets.protocol import Pair
 from pipeline.datasets.shards import Faces
-from pipeline.methods import ipgan
+from pipeline.methods import ipgan_networks
 from pipeline.params import Model
 from pipeline.training import weights
 from pipeline.training.devices import device
@@ -75,7 +75,7 @@ class FaceModel(Recombiner):
         try:
             model = expected or Model.model_validate(self.facts["model"])
             self.cut, self.source = Cut(**self.facts["cut"]), str(self.facts["source"])
-            networks = ipgan.networks(model, self.cut.image_size, int(self.facts["identities"]))
+            networks = ipgan_networks.networks(model, self.cut.image_size, int(self.facts["identities"]))
         except (KeyError, TypeError, ValidationError) as error:
             raise weights.WeightsError(f"{folder}: its header says too little ({error}); run `{how} -f`") from None
         networks = {name: networks[name].eval() for name in ("identity", "attributes", "generator")}

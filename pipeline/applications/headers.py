@@ -9,7 +9,7 @@ from safetensors import safe_open
 
 from pipeline.applications.export import description
 from pipeline.datasets.faces import Cut
-from pipeline.methods import ipgan
+from pipeline.methods import ipgan_networks
 from pipeline.params import Model
 from pipeline.training import weights
 
@@ -17,7 +17,9 @@ HOW = "dvc repro train"
 NETWORKS = ("identity", "attributes", "generator")
 
 
-def check(folder: Path, networks: Callable[..., Any] = ipgan.networks, names: Sequence[str] = NETWORKS) -> None:
+def check(
+    folder: Path, networks: Callable[..., Any] = ipgan_networks.networks, names: Sequence[str] = NETWORKS
+) -> None:
     """See that the networks which the header asks for are those that the file holds.
 
     A few bytes could ask for networks of any size; here none is made before it is known to be as large as the file.

@@ -21,7 +21,7 @@ from pipeline.datasets.pairs import to_images, to_tensor
 from pipeline.datasets.photographs.alignment import align
 from pipeline.datasets.photographs.decoding import Undecodable, decode, read
 from pipeline.errors import UserError
-from pipeline.methods import cvaegan
+from pipeline.methods import cvaegan_networks
 from pipeline.params import Model
 from pipeline.training import weights
 from pipeline.training.devices import device
@@ -47,10 +47,10 @@ class Painter:
             raise UserError(
                 f"{folder}: this model is no CVAE-GAN; `{HOW}` trains one, which can fill in its own people"
             )
-        headers.check(folder, cvaegan.networks, NETWORKS)
+        headers.check(folder, cvaegan_networks.networks, NETWORKS)
         self.people = _people(folder, facts)
         self.cut = Cut(**facts["cut"])
-        made = cvaegan.networks(Model.model_validate(facts["model"]), self.cut.image_size, len(self.people))
+        made = cvaegan_networks.networks(Model.model_validate(facts["model"]), self.cut.image_size, len(self.people))
         self.networks: dict[str, nn.Module] = {name: made[name].eval() for name in NETWORKS}
         weights.load(folder, self.networks, HOW)
         self.device = device()

@@ -5,7 +5,6 @@ It makes faces of the people it was trained on: a class c is a person, and no ph
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +13,8 @@ from pipeline import losses
 from pipeline.datasets.sampled import Sampled, SampledBatches
 from pipeline.datasets.shards import Faces
 from pipeline.methods.asymmetric import AsymmetricTraining, Objectives, logged
-from pipeline.methods.recogniser import margin_and_scale, recogniser
-from pipeline.networks import ClassEncoder, ClassGenerator, Discriminator
+from pipeline.methods.cvaegan_networks import networks
+from pipeline.methods.recogniser import margin_and_scale
 from pipeline.networks.encoders import sampled
 from pipeline.params import CVAEGANLosses, Losses, Model, Train
 from pipeline.params import Recogniser as Pretrain
@@ -149,18 +148,6 @@ class ClassMeans(nn.Module):
         self.means[c] = moved.to(self.means.dtype)  # samples of a class hold the same row
         self.seen[c] = 1
         self.moved = None
-
-
-def networks(model: Model, image_size: int, num_identities: int) -> dict[str, Any]:
-    """Fresh networks by name: the one place that turns params into networks, for training and loading alike."""
-    m = model
-    given = (num_identities, m.identity_dim)
-    return {
-        "classifier": recogniser(model, image_size, num_identities),
-        "discriminator": Discriminator(image_size, m.width),
-        "generator": ClassGenerator(*given, image_size, m.width, m.attribute_dim, m.style_dim, m.injection),
-        "encoder": ClassEncoder(*given, image_size, m.width, m.attribute_dim),
-    }
 
 
 def batches(faces: Faces, model: Model, train: Train) -> SampledBatches:

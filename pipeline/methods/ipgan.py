@@ -17,8 +17,9 @@ from pipeline import losses, stopping
 from pipeline.datasets.pairs import PairBatches, Pairs, unlabelled_rows
 from pipeline.datasets.shards import Faces
 from pipeline.methods.asymmetric import AsymmetricTraining, Objectives, logged
-from pipeline.methods.recogniser import margin_and_scale, recogniser
-from pipeline.networks import AttributeEncoder, CodeClassifier, Discriminator, Generator, Recogniser
+from pipeline.methods.ipgan_networks import networks
+from pipeline.methods.recogniser import margin_and_scale
+from pipeline.networks import Recogniser
 from pipeline.networks.encoders import sampled
 from pipeline.params import IPGANLosses, Losses, Model, Train
 from pipeline.params import Recogniser as Pretrain
@@ -239,19 +240,6 @@ def nudged(x: Tensor, step: int) -> Tensor:
     """
     right, down = step % 2, step // 2 % 2
     return pad(x, (right, 0, down, 0), mode="replicate")[..., : x.shape[-2], : x.shape[-1]]
-
-
-def networks(model: Model, image_size: int, num_identities: int) -> dict[str, Any]:
-    """Fresh networks by name: the one place that turns params into networks, for training and loading alike."""
-    m = model
-    return {
-        "identity": recogniser(model, image_size, num_identities),
-        "classifier": recogniser(model, image_size, num_identities),
-        "discriminator": Discriminator(image_size, m.width),
-        "code_classifier": CodeClassifier(m.attribute_dim, num_identities),
-        "attributes": AttributeEncoder(image_size, m.width, m.attribute_dim),
-        "generator": Generator(image_size, m.width, m.identity_dim, m.attribute_dim, m.style_dim, m.injection),
-    }
 
 
 def remembers(train: Train, images: int) -> bool:

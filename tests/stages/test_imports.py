@@ -27,8 +27,8 @@ IMPORTED = {
     "pretrain": FITS | {"albumentations"},
     "judge": FITS | {"albumentations"},
     "train": FITS,
-    "synthesize": FITS,
-    "evaluate": FITS,
+    "synthesize": {"torch"},
+    "evaluate": {"torch", "torchmetrics"},
     "report": set(),
 }
 
