@@ -108,12 +108,12 @@ def _drawn(column: Tensor, over: Resamples, groups: Tensor | None, counted: Tens
     if any(part.shape != over.weights.shape[1:] for part in rows):
         raise ValueError(f"rows differ: {[tuple(x.shape) for x in (*rows, over.weights)]}")
     x, weights = column.double(), over.weights
-    if counted is not None and not counted.all():  # else megabytes would be copied for nothing
-        x, weights, groups = x[counted], weights[:, counted], None if groups is None else groups[counted]
-    if not len(x) or not x.isfinite().all():
-        raise ValueError("nothing is counted" if not len(x) else "a counted number is not finite")
+    shown = torch.ones(len(x), dtype=torch.bool) if counted is None else counted
+    if not shown.any() or not x[shown].isfinite().all():
+        raise ValueError("a counted number is not finite" if shown.any() else "nothing is counted")
+    parts = shown[None] if groups is None else torch.stack([shown & (groups == g) for g in groups[shown].unique()])
     once = torch.ones(1, len(x), dtype=torch.float64)
-    return _grouped(x, once, groups), _grouped(x, weights, groups)
+    return _grouped(x, once, parts), _grouped(x, weights, parts)
 
 
 def _estimate(value: Tensor, drawn: Tensor, n: int) -> Estimate:
@@ -122,15 +122,11 @@ def _estimate(value: Tensor, drawn: Tensor, n: int) -> Estimate:
     return Estimate(value.item(), low, high, n)
 
 
-def _grouped(x: Tensor, weights: Tensor, groups: Tensor | None) -> Tensor:
-    """Mean over groups of weighted means, [R]; NaN where a draw has no row."""
-    if groups is None:
-        return (weights @ x) / weights.sum(1)
-    means = []
-    for group in groups.unique():
-        own = groups == group
-        means.append((weights[:, own] @ x[own]) / weights[:, own].sum(1))
-    return torch.stack(means).nanmean(0)
+def _grouped(x: Tensor, weights: Tensor, parts: Tensor) -> Tensor:
+    """Mean over parts, bool [G, B], of weighted means, [R]; NaN where a draw has no row."""
+    summed = torch.cat([torch.where(parts, x, 0), parts.double()])
+    sums, counts = (weights @ summed.T).chunk(2, 1)  # the weights, megabytes, are read once and not copied
+    return (sums / counts).nanmean(1)
 
 
 def by_halves(
