@@ -1,5 +1,6 @@
 """`python -m pipeline augment`: more faces of the people of a prepared folder, for whoever trains a recogniser."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +20,8 @@ from pipeline.datasets.shards import SHARD_IMAGES, Faces, TarWriter, write_table
 from pipeline.errors import UserError
 from pipeline.terminal import watched
 from pipeline.training.spread import chunks
+
+log = logging.getLogger(__name__)
 
 MOST = 10_000  # faces of a person
 SPLIT = "train"  # whatever is measured on the other splits is measured on photographs
@@ -61,8 +64,11 @@ def augment(folder: Path, each: int, seed: int, out: Path) -> dict[str, Any]:
     faces = prepared(model, "let --faces name a prepared folder", folder)
     settings = {"images": each, "seed": seed, "split": SPLIT}
     made = {"out": str(out), "model": model.fingerprint, "inputs": {"faces": str(folder)}, "settings": settings}
+    people = len(np.unique(faces.coded("identity")[0][faces.of_split(SPLIT)]))
+    log.info("augment: %d people, %d faces", people, people * each)
     with deliveries.folder(out, made) as part:
-        rows = write(part, watched(synthesized(model, faces, each, seed), "faces"), model.fingerprint)
+        new = watched(synthesized(model, faces, each, seed), "faces", people * each)
+        rows = write(part, new, model.fingerprint)
         # Before the folder has its name: whoever finds the folder finds its list too.
         write_table(manifest, listed(rows, out.name, model), LIST)
     return made

@@ -4,6 +4,7 @@ What I recognises is drawn: of an honest photograph the same face, of one that f
 2018). The score is that of `evaluation/attacks.py`: the mean absolute difference of the two.
 """
 
+import logging
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,8 @@ from pipeline.datasets.pairs import to_tensor
 from pipeline.errors import UserError
 from pipeline.metrics.verification import accepted, threshold_at
 from pipeline.training.spread import chunks
+
+log = logging.getLogger(__name__)
 
 CALIBRATED = 4096  # honest photographs, at most; evenly chosen
 
@@ -55,6 +58,8 @@ def detect(photographs: Sequence[Path], false_alarms: float, honest: Path | None
         calibration = calibrated(suspicion(model, np.stack(shown)), false_alarms, str(honest))
     else:
         calibration = calibrated(_of_prepared(model), false_alarms, "the val split of the prepared faces")
+        if model.source == "rendered":
+            log.warning("note: the threshold is of rendered heads; for photographs name honest ones with --honest")
     asked = [(portrait.name, portrait.face.image) for portrait in portraits.each(photographs)]
     scores = suspicion(model, np.stack([image for _, image in asked]))
     decided = suspicious(scores, calibration)

@@ -117,8 +117,8 @@ def inpaint(photograph: Path, mask: Path, person: str, steps: int, out: Path) ->
     """
     painter = Painter()
     painter.number(person)
-    portrait = Portraits(painter.cut).of(photograph)
-    image = painter.fill(portrait.face.image, _hole(mask, portrait, painter.cut), person, steps)
+    whole, portrait = Portraits(painter.cut).within(photograph)
+    image = painter.fill(portrait.face.image, _hole(mask, whole.shape, portrait, painter.cut), person, steps)
     inputs = {"photograph": str(photograph), "mask": str(mask), "person": person, "steps": steps}
     made = {"out": str(out), "model": painter.fingerprint, "inputs": inputs}
     deliveries.file(out, marks.png(image, painter.fingerprint, marks.PASTED), made)
@@ -136,16 +136,16 @@ def _people(folder: Path, facts: dict[str, Any]) -> list[str]:
     return people
 
 
-def _hole(file: Path, portrait: Portrait, cut: Cut) -> np.ndarray:
-    """The mask as the face was cut out: bool [S, S]."""
+def _hole(file: Path, shape: tuple[int, ...], portrait: Portrait, cut: Cut) -> np.ndarray:
+    """The mask of a photograph of this shape as the face was cut out: bool [S, S]."""
     try:
         mask = decode(read(file))
     except Undecodable as error:
         raise UserError(
             f"{file}: {error.detail}; the mask is a picture, white where the face is to be made up"
         ) from None
-    if mask.shape != portrait.photograph.shape:
-        (height, width), (h, w) = portrait.photograph.shape[:2], mask.shape[:2]
+    if mask.shape != shape:
+        (height, width), (h, w) = shape[:2], mask.shape[:2]
         raise UserError(f"{file}: the mask is {w} x {h} pixels and the photograph {width} x {height}: make them alike")
     assert portrait.face.points is not None
     hole = align(mask, portrait.face.points, cut.image_size, cut.margin)[0].mean(axis=2) > 127

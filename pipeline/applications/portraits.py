@@ -22,10 +22,9 @@ STDIN = Path("-")
 
 
 class Portrait(NamedTuple):
-    """A photograph, and the face in it that is meant."""
+    """The face of a photograph that is meant, without the photograph: hundreds of those would fill the memory."""
 
     name: str  # as the person named it
-    photograph: np.ndarray  # uint8 [H, W, 3] RGB
     face: Face  # cut out as the model wants it, with its points in the photograph
 
 
@@ -49,6 +48,14 @@ class Portraits:
         Raises:
             UserError: it cannot be read, or shows no face.
         """
+        return self.within(file)[1]
+
+    def within(self, file: Path) -> tuple[np.ndarray, Portrait]:
+        """A photograph, uint8 [H, W, 3] RGB, and its face.
+
+        Raises:
+            UserError: it cannot be read, or shows no face.
+        """
         try:
             photograph = decode(sys.stdin.buffer.read(MAX_BYTES) if file == STDIN else read(file))
             face = frame(photograph, find(photograph, self.detect, self.cut), self.cut)
@@ -56,7 +63,7 @@ class Portraits:
             raise UserError(f"{file}: {error.detail}; choose another photograph, with one large face") from None
         if face.faces and face.faces > 1:
             log.warning("note: %s: %d faces were found, the %s one is used", file, face.faces, self.cut.choose)
-        return Portrait(str(file), photograph, face)
+        return photograph, Portrait(str(file), face)
 
     def each(self, places: Sequence[Path]) -> Iterator[Portrait]:
         """The faces of files and of all files in folders; in a folder, one without a face is passed over, and said.

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain, product
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,12 @@ from pipeline.applications.pasting import paste
 from pipeline.applications.portraits import STDIN, Portrait, Portraits, stacked
 from pipeline.applications.synthesizer import FaceSynthesizer
 from pipeline.datasets.contact_sheet import tiled
+from pipeline.datasets.photographs.decoding import MAX_PIXELS
 from pipeline.errors import UserError
 
 log = logging.getLogger(__name__)
+
+GAP = 2  # pixels between the faces of a grid
 
 RENDERED = (
     "this model was trained on rendered heads and does badly on photographs; for those, put a folder of photographs "
@@ -51,12 +54,13 @@ def recombine(subject: Sequence[Path], sample: Path, out: Path, whole: bool = Fa
         raise UserError(f"{out}: the result is a PNG; let --out end in .png")
     model = opened()
     portraits = Portraits(model.cut)
-    x_s, x_a = (list(portraits.each(places)) for places in (subject, [sample]))
-    image = model.synthesize(model.person(stacked(x_s)), model.attributes(stacked(x_a)))[0]
-    said: dict[str, Any] = {"settings": {"paste": whole}, "subject": _names(x_s), "sample": _names(x_a)}
+    x_s = list(portraits.each(subject))
+    photograph, x_a = portraits.within(sample)
+    image = model.synthesize(model.person(stacked(x_s)), model.attributes(stacked([x_a])))[0]
+    said: dict[str, Any] = {"settings": {"paste": whole}, "subject": _names(x_s), "sample": [x_a.name]}
     if not whole:
         return delivered(out, image, model, **said)
-    photograph, face = x_a[0].photograph, x_a[0].face
+    face = x_a.face
     if face.points is None:
         raise ValueError("a portrait's face should have its points in the photograph")
     image = paste(photograph, face.points, face.image, image, model.cut.margin)
@@ -82,19 +86,39 @@ def recombine_all(subjects: Path, samples: Path, out: Path) -> dict[str, Any]:
     portraits = Portraits(model.cut)
     x_s, x_a = (list(portraits.each([place])) for place in (subjects, samples))
     f_I, z = model.identity(stacked(x_s)), model.attributes(stacked(x_a))
-    made = [model.synthesize(np.repeat(one[None], len(z), axis=0), z) for one in f_I]
+    made = (model.synthesize(np.repeat(one[None], len(z), axis=0), z) for one in f_I)  # a person at a time
     blank = np.full_like(x_s[0].face.image, 255)
-    rows = [[blank, *stacked(x_a)]]
-    rows += [[person.face.image, *row] for person, row in zip(x_s, made, strict=True)]
+    rows, reason = [[blank, *stacked(x_a)]], _too_large(model.image_size, len(x_s), len(x_a))
     inputs = {"subject": _names(x_s), "sample": _names(x_a)}
     if deliveries.is_picture(out):
-        return delivered(out, tiled(rows), model, subject=inputs["subject"], sample=inputs["sample"])
+        if reason:
+            raise UserError(f"{out}: {reason}; name a folder with --out, which gets the faces without it")
+        rows += [[person.face.image, *row] for person, row in zip(x_s, made, strict=True)]
+        return delivered(out, tiled(rows, GAP), model, subject=inputs["subject"], sample=inputs["sample"])
     said = {"out": str(out), "model": model.fingerprint, "inputs": inputs}
+    names = iter(_files(x_s, x_a))
     with deliveries.folder(out, said) as part:
-        for name, image in zip(_files(x_s, x_a), chain.from_iterable(made), strict=True):
-            (part / name).write_bytes(marks.png(image, model.fingerprint))
-        (part / "grid.png").write_bytes(marks.png(tiled(rows), model.fingerprint))
+        for person, row in zip(x_s, made, strict=True):
+            for image in row:
+                (part / next(names)).write_bytes(marks.png(image, model.fingerprint))
+            if not reason:
+                rows.append([person.face.image, *row])
+        if reason:
+            log.warning("note: %s: %s, so it is left out", out, reason)
+        else:
+            (part / "grid.png").write_bytes(marks.png(tiled(rows, GAP), model.fingerprint))
     return said
+
+
+def _too_large(image_size: int, subjects: int, samples: int) -> str | None:
+    """What hinders a grid of so many; None where nothing does."""
+    pixels = (subjects + 1) * (samples + 1) * (image_size + GAP) ** 2
+    if pixels <= MAX_PIXELS:
+        return None
+    return (
+        f"the grid of {subjects} subjects and {samples} samples would have {pixels // 10**6} million pixels "
+        f"(at most {MAX_PIXELS // 10**6})"
+    )
 
 
 def delivered(

@@ -94,8 +94,8 @@ def test_a_rate_that_is_none_is_refused(rate):
 
 @pytest.mark.shared
 @pytest.mark.slow
-def test_photographs_are_scored_and_the_threshold_is_named(tmp_path, shared, monkeypatch, capsys):
-    save_model(tmp_path)
+def test_photographs_are_scored_and_the_threshold_is_named(tmp_path, shared, monkeypatch, capsys, caplog):
+    save_model(tmp_path, source="rendered")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FACET_ASSETS", str(shared / "models"))
     face = next((shared / "faces" / "london").glob("*/neutral.jpg"))
@@ -109,3 +109,4 @@ def test_photographs_are_scored_and_the_threshold_is_named(tmp_path, shared, mon
     (row,) = found["photographs"]
     assert row["photograph"] == str(face)
     assert row["suspicious"] == (row["score"] >= found["calibration"]["threshold"])
+    assert "the threshold is of rendered heads; for photographs name honest ones with --honest" in caplog.text

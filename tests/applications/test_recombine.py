@@ -14,6 +14,7 @@ from PIL import Image
 
 from pipeline import paths
 from pipeline.__main__ import parser
+from pipeline.applications import recombine as recombining
 from pipeline.errors import UserError
 from pipeline.methods import ipgan
 from pipeline.params import Model
@@ -223,6 +224,27 @@ def test_a_folder_as_sample_and_names_that_are_alike_and_the_grid_to_standard_ou
     assert {path.name for path in tmp_path.iterdir()} == {"models", "scene", "made", "made.json"}
     with pytest.raises(UserError, match="made: is there already"):
         ask("--subject", first, "--sample", "scene", "--out", "made")
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+def test_a_grid_that_nobody_could_open_is_left_out_and_its_faces_are_made(tmp_path, shared, monkeypatch, caplog):
+    save_model(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FACET_ASSETS", str(shared / "models"))
+    monkeypatch.setattr(recombining, "MAX_PIXELS", 3 * 2 * 34 * 34 - 1)  # of two subjects and a sample
+    (tmp_path / "people").mkdir()
+    for number, file in enumerate(sorted((shared / "faces" / "london").glob("*/neutral.jpg"))[:2]):
+        shutil.copy(file, f"people/{number}.jpg")
+    asked = ("--subjects", "people", "--sample", "people/0.jpg", "--out")
+    with pytest.raises(UserError, match=r"grid of 2 subjects and 1 samples would have .* pixels .*name a folder"):
+        ask(*asked, "grid.png")
+    ask(*asked, "made")
+    assert {path.name for path in (tmp_path / "made").iterdir()} == {"0_0.png", "1_0.png"}
+    assert "made: the grid of 2 subjects" in caplog.text
+    ask("--subject", "people/1.jpg", "--sample", "people/0.jpg", "--out", "one.png")
+    one, row = (cv2.imread(name) for name in ("one.png", "made/1_0.png"))
+    assert np.abs(one.astype(int) - row).max() <= 1
 
 
 @pytest.mark.parametrize(

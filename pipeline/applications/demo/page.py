@@ -11,7 +11,7 @@ import gradio as gr
 from pipeline.applications import marks
 from pipeline.applications.demo.files import Files
 from pipeline.applications.demo.filming import LIMITS, Filmed, Filming
-from pipeline.applications.demo.parts import beside, clip, film, place, refusal, result, slot
+from pipeline.applications.demo.parts import beside, clip, film, on_photographs, place, refusal, result, slot
 from pipeline.applications.demo.showing import Showing, Shown
 from pipeline.applications.demo.sliding import Sliding
 from pipeline.datasets.shards import encode
@@ -54,6 +54,8 @@ class Page:
                     with gr.Tab("Grid"):
                         self._grid()
             gr.Markdown(self.showing.about(), elem_id="about")
+            if self.showing.model.source == "rendered":
+                gr.HTML(on_photographs())
         blocks.queue(default_concurrency_limit=1, max_size=WAITING)
         return blocks
 

@@ -3,6 +3,7 @@
 import base64
 import html
 from collections.abc import Sequence
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,19 @@ def clip() -> gr.Video:
     )
     video.preprocess = _path  # as for pictures
     return video
+
+
+def on_photographs() -> str:
+    """HTML: what a model of rendered heads makes of photographs, and what one does that was trained on them."""
+    picture = base64.b64encode(resources.files(__package__).joinpath("photographs.jpg").read_bytes()).decode()
+    return (
+        '<figure id="on-photographs"><img alt="Three people in three photographs of others: blurred, much alike and '
+        'hardly to be recognised; beside them the same by another model, with natural faces" '
+        f'src="data:image/jpeg;base64,{picture}"><figcaption>Photographs, by such a model (left) and by one that was '
+        "trained on photographs of 96 people (right): in each the people of the first column as those of the first row "
+        "are seen. Photographs: Face Research Lab London Set, DeBruine and Jones 2017, CC BY 4.0; cut out and "
+        "recombined.</figcaption></figure>"
+    )
 
 
 def _told(name: str, words: str, label: str, download: str | None, shown: bool = True) -> tuple[Any, Any]:

@@ -122,6 +122,7 @@ def test_a_browser_without_a_network_chooses_a_head_and_sees_the_result(served, 
     assert tab.value(f"{RESULT}.getBoundingClientRect().width") > 300
     assert "own identity encoder" in tab.value("document.querySelector('#recombined-words').textContent")
     assert "does badly on photographs" in tab.value("document.querySelector('#about').textContent")
+    assert tab.until("document.querySelector('#on-photographs img')?.naturalWidth") == 564
     assert b"synthetic, made by Facet" in fetched(shown)
     wide = photographed(tab, tmp_path / "wide.png")
     tab.open(served[2], width=390, height=844)
