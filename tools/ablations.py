@@ -1,7 +1,7 @@
 """Run what profiles/ablations.txt lists as DVC experiments, and print the table of docs/ablations.md.
 
     python -m tools.ablations            queue what has not been run on this commit, run it, print the table
-    python -m tools.ablations no_L_KL    that run alone; several names, several runs, in that order
+    python -m tools.ablations no_L_KL    that run, with what is queued already; several names, several runs
     python -m tools.ablations --table    only the table, of what has been run on this commit, or on --of REVISION
 
 Each run is an experiment of DVC's, named as in the list: `dvc exp show`, `dvc exp apply NAME`, `dvc exp remove -A`.
@@ -75,8 +75,9 @@ def environment(jobs: int) -> dict[str, str]:
 
 
 def shallow() -> bool:
-    """Whether history is cut short here: what DVC runs in a copy of such a clone is lost, and it says nothing."""
-    return (ROOT / ".git" / "shallow").exists()
+    """Whether history is cut short here: what DVC runs in a copy of such a clone is lost without a word."""
+    command = ["git", "rev-parse", "--is-shallow-repository"]
+    return subprocess.check_output(command, cwd=ROOT, text=True).strip() == "true"
 
 
 def listed() -> dict[str, list[str]]:
@@ -95,7 +96,7 @@ def finished(revision: str) -> dict[str, dict[str, object]]:
 
 def table(wanted: dict[str, list[str]], done: dict[str, dict[str, object]]) -> list[str]:
     """In Markdown, a row a run."""
-    common = set.intersection(*(set(settings) for settings in wanted.values()))
+    common = set.intersection(*map(set, listed().values()))  # of the whole list: of one run alone all would be common
     lines = [f"| run | settings | {' | '.join(FIGURES.values())} | images/s |", "|---" * (len(FIGURES) + 3) + "|"]
     for name, settings in wanted.items():
         own = ", ".join(f"`{setting}`" for setting in settings if setting not in common)

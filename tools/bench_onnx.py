@@ -12,7 +12,7 @@ from pipeline.applications.export.folder import export
 from pipeline.applications.onnx_synthesizer import OnnxSynthesizer
 from pipeline.applications.synthesizer import FaceSynthesizer
 from pipeline.datasets.faces import Cut
-from pipeline.methods import ipgan
+from pipeline.methods import ipgan_networks
 from pipeline.params import load_params
 from pipeline.training import weights
 
@@ -23,7 +23,7 @@ PEOPLE = 48
 def untrained(folder: Path) -> Path:
     """Networks of params.yaml's size as `train` would write them."""
     params = load_params(ROOT / "params.yaml")
-    networks = ipgan.networks(params.model, params.data.image_size, PEOPLE)
+    networks = ipgan_networks.networks(params.model, params.data.image_size, PEOPLE)
     cut = Cut.of(params.data)._asdict()
     facts = {"identities": PEOPLE, "cut": cut, "source": "rendered", "model": params.model.model_dump()}
     weights.save(folder, networks, facts)

@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from pipeline.applications.readable import readable
+
 ROOT = Path(__file__).resolve().parent.parent
 FILES = ("README.md", "docs/evaluation.md")
 TABLE = re.compile(r"(<!-- figures: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 UNITS = {"yaw": "°", "pitch": "°", "roll": "°", "light_azimuth": "°", "background_hue": "°", "clothes_hue": "°"}
 SHOWN = ("yaw", "pitch", "roll", "light_azimuth", "background_hue", "clothes_hue", "glasses", "mouth_open", "smile")
 SHOWN += ("gaze_x", "brow_raise", "blink")
-READABLE = 0.3  # of a random face's error: what the judge makes on real images, at most, to be believed
 
 CONTROLS = {  # system -> its name, what it must
     "truth": (
@@ -146,7 +147,7 @@ def attribute(r: Results, name: str) -> tuple[str, str, str]:
     key, unit = f"attributes/{name}_error", UNITS.get(name, "")
     error, floor, own = (number(r.model[f"{key}{kind}"]) for kind in ("", "_unrelated", "_real"))
     says = f"of a random other face: {floor:.3g}{unit}; the judge's own on the samples: {own:.3g}{unit}"
-    if own > READABLE * floor:
+    if not readable(own, floor):
         says += ", too much to say more"
     return key, says, f"{r.interval(key, '.3g', unit)}: {error / floor:.2f} of a random face's"
 

@@ -116,7 +116,7 @@ def _too_large(image_size: int, subjects: int, samples: int) -> str | None:
     if pixels <= MAX_PIXELS:
         return None
     return (
-        f"the grid of {subjects} subjects and {samples} samples would have {pixels // 10**6} million pixels "
+        f"the grid of {subjects} by {samples} faces would have {pixels // 10**6} million pixels "
         f"(at most {MAX_PIXELS // 10**6})"
     )
 

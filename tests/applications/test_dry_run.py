@@ -15,7 +15,7 @@ from pipeline import paths
 from pipeline.applications import dry_run
 from pipeline.datasets.shards import ShardWriter
 from pipeline.errors import UserError
-from pipeline.methods import ipgan
+from pipeline.methods import ipgan_networks
 from pipeline.params import load_params
 from pipeline.stages.train import run
 from pipeline.training.devices import arithmetic
@@ -55,7 +55,10 @@ def test_it_says_all_and_writes_nothing(small, tmp_path_factory):
     params = load_params(small / "params.yaml")
     expected = {name: getattr(params, name).model_dump(mode="json") for name in dry_run.SECTIONS}
     assert YAML(typ="safe").load(configuration) == expected
-    sizes = {name: sum(p.numel() for p in n.parameters()) for name, n in ipgan.networks(params.model, 32, 12).items()}
+    sizes = {
+        name: sum(p.numel() for p in n.parameters())
+        for name, n in ipgan_networks.networks(params.model, 32, 12).items()
+    }
     for name, size in sizes.items():
         assert re.search(rf"^{name} +{size:,} ", networks, re.MULTILINE), name
     assert re.search(rf"^in all +{sum(sizes.values()):,} ", networks, re.MULTILINE)

@@ -6,7 +6,7 @@ import torch
 
 from pipeline.applications.face_model import FaceModel
 from pipeline.datasets.pairs import to_images, to_tensor
-from pipeline.methods import ipgan
+from pipeline.methods import ipgan_networks
 from pipeline.params import Model
 from pipeline.training import weights
 from pipeline.training.spread import CHUNK
@@ -22,7 +22,7 @@ MODEL = Model(
 @pytest.fixture
 def folder(tmp_path):
     facts = {"identities": 3, "cut": CUT, "source": "rendered", "model": MODEL.model_dump()}
-    weights.save(tmp_path / "model", ipgan.networks(MODEL, 32, 3), facts)
+    weights.save(tmp_path / "model", ipgan_networks.networks(MODEL, 32, 3), facts)
     return tmp_path / "model"
 
 

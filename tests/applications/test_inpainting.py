@@ -14,7 +14,7 @@ from safetensors.torch import save as serialized
 from pipeline import paths
 from pipeline.applications.inpainting import Painter, filled
 from pipeline.errors import UserError
-from pipeline.methods import cvaegan
+from pipeline.methods import cvaegan_networks
 from pipeline.training import weights
 from pipeline.training.devices import device
 from tests.applications.test_recombine import CUT, MODEL, refused, save_model
@@ -27,7 +27,7 @@ def save_painter(top, **facts):
     model = MODEL.model_copy(update={"method": "cvaegan"})
     said = {"identities": 3, "cut": CUT, "source": "photos", "model": model.model_dump(), "people": PEOPLE}
     said |= facts
-    weights.save(top / paths.MODEL, cvaegan.networks(model, 32, 3), said)
+    weights.save(top / paths.MODEL, cvaegan_networks.networks(model, 32, 3), said)
 
 
 @pytest.mark.parametrize("said", [{"cut": {}}, {"identities": 10**9}, {"model": {"width": "wide"}}])

@@ -16,7 +16,7 @@ from pipeline import paths
 from pipeline.__main__ import parser
 from pipeline.applications import recombine as recombining
 from pipeline.errors import UserError
-from pipeline.methods import ipgan
+from pipeline.methods import ipgan_networks
 from pipeline.params import Model
 from pipeline.training import weights
 from tests.conftest import ROOT
@@ -30,7 +30,7 @@ MODEL = Model(
 
 def save_model(top, **facts):
     said = {"identities": 3, "cut": CUT, "source": "photos", "model": MODEL.model_dump(), **facts}
-    weights.save(top / paths.MODEL, ipgan.networks(MODEL, 32, 3), said)
+    weights.save(top / paths.MODEL, ipgan_networks.networks(MODEL, 32, 3), said)
 
 
 def recombine(top, *arguments, assets=None):
@@ -237,7 +237,7 @@ def test_a_grid_that_nobody_could_open_is_left_out_and_its_faces_are_made(tmp_pa
     for number, file in enumerate(sorted((shared / "faces" / "london").glob("*/neutral.jpg"))[:2]):
         shutil.copy(file, f"people/{number}.jpg")
     asked = ("--subjects", "people", "--sample", "people/0.jpg", "--out")
-    with pytest.raises(UserError, match=r"grid of 2 subjects and 1 samples would have .* pixels .*name a folder"):
+    with pytest.raises(UserError, match=r"grid of 2 by 1 faces would have .* pixels .*name a folder"):
         ask(*asked, "grid.png")
     ask(*asked, "made")
     assert {path.name for path in (tmp_path / "made").iterdir()} == {"0_0.png", "1_0.png"}

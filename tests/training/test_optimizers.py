@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from pipeline.methods import ipgan
+from pipeline.methods import ipgan_networks
 from pipeline.networks import Generator, JudgeNetwork
 from pipeline.params import load_params
 from pipeline.training.optimizers import Muon, optimizers, take_step
@@ -143,7 +143,7 @@ def test_the_views_are_of_the_weights_themselves_after_a_load():
 
 def test_muon_is_given_no_copy_of_any_weight_of_the_committed_networks():
     params = load_params(ROOT / "params.yaml")
-    made = {**ipgan.networks(params.model, 64, 20), "judge": JudgeNetwork(64, params.judge.width, 32, 20, 20)}
+    made = {**ipgan_networks.networks(params.model, 64, 20), "judge": JudgeNetwork(64, params.judge.width, 32, 20, 20)}
     for name, network in made.items():
         network.to(memory_format=torch.channels_last)
         for muon in optimizers(network, 1e-3, 0.1, BETAS)[1:]:

@@ -82,7 +82,7 @@ def test_a_group_has_its_own_mean_and_the_gap_is_theirs(compared):
         compared,
         {"identity/top1": compared.of_pairs(column), "truth/psnr": compared.of_pairs(column)},
         lambda people: {
-            "identity/eer": Estimate(0.1 if torch.equal(people, dark) else 0.04, *(-0.01, 0.3), int(people.sum()))
+            "identity/eer": Estimate(0.1 if torch.equal(people, dark) else 0.04, -0.01, 0.3, int(people.sum()))
         },
     )
     assert found["skin/dark"]["identity/top1"].value == 0.25
