@@ -40,9 +40,14 @@ def application(page: Page) -> ASGIApp:
             body_text_color_subdued="#6b665d",
             body_text_color_subdued_dark="#a39e93",
         ),
-        css=resources.files(__package__).joinpath("page.css").read_text(encoding="utf-8"),
+        css=_text("page.css"),
+        head=f"<script>{_text('page.js')}</script>",
     )
     return _Closed(outside)
+
+
+def _text(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
 class _Closed:

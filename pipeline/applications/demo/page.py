@@ -11,7 +11,17 @@ import gradio as gr
 from pipeline.applications import marks
 from pipeline.applications.demo.files import Files
 from pipeline.applications.demo.filming import LIMITS, Filmed, Filming
-from pipeline.applications.demo.parts import beside, clip, film, on_photographs, place, refusal, result, slot
+from pipeline.applications.demo.parts import (
+    beside,
+    clip,
+    film,
+    heading,
+    on_photographs,
+    place,
+    refusal,
+    result,
+    slot,
+)
 from pipeline.applications.demo.showing import Showing, Shown
 from pipeline.applications.demo.sliding import Sliding
 from pipeline.datasets.shards import encode
@@ -155,7 +165,7 @@ class Page:
     def _film(self, subject: gr.Image) -> None:
         with gr.Row():
             with gr.Column(scale=5, min_width=270):
-                gr.HTML('<p class="slot"><strong>Clip</strong> of somebody, who gets the face of the subject</p>')
+                heading("<strong>Clip</strong> of somebody, who gets the face of the subject")
                 given = clip()
             with gr.Column(scale=3, min_width=200):
                 gr.HTML(
@@ -176,7 +186,7 @@ class Page:
         head.click(run_head, [subject], made, api_name="perform", concurrency_id="model")
 
     def _grid(self) -> None:
-        gr.HTML('<p class="slot">Up to six photographs of each; without any, the rendered heads are taken.</p>')
+        heading("Up to six photographs of each; without any, the rendered heads are taken.")
         with gr.Row():
             subjects, samples = (
                 gr.File(

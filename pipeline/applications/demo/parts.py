@@ -11,7 +11,7 @@ import gradio as gr
 import numpy as np
 
 from pipeline.applications.demo.filming import Filmed
-from pipeline.applications.demo.showing import Shown
+from pipeline.applications.demo.showing import MAX_UPLOAD, Shown
 from pipeline.datasets.shards import encode
 from pipeline.errors import UserError
 
@@ -20,7 +20,7 @@ def slot(label: str, gives: str, heads: list[str]) -> gr.Image:
     """A picture by upload, webcam or paste, and heads that take its place."""
     name = label.split()[0].lower()
     with gr.Column(min_width=130):
-        gr.HTML(f'<p class="slot"><strong>{label}</strong> {gives}</p>')
+        heading(f"<strong>{label}</strong> {gives}")
         picture = gr.Image(
             heads[0],
             label=label,
@@ -51,6 +51,12 @@ def slot(label: str, gives: str, heads: list[str]) -> gr.Image:
 
         rendered.select(chosen, None, picture, queue=False, show_progress="hidden", api_visibility="private")
     return picture
+
+
+def heading(words: str) -> None:
+    """HTML above a place for files, and where `page.js` says that one has too many bytes."""
+    refused = f'<p class="refused too-large" role="alert" data-bytes="{MAX_UPLOAD}" hidden></p>'
+    gr.HTML(f'<p class="slot">{words}</p>{refused}')
 
 
 def beside(made: Shown | Filmed) -> str:

@@ -1,4 +1,4 @@
-"""What the demo is asked, without the page: an untrained model, the gallery, and where its files lie."""
+"""What the demo is asked: an untrained model, the gallery, and where its files lie; and a browser for its page."""
 
 import pytest
 
@@ -8,6 +8,7 @@ from pipeline.applications.demo.gallery import Gallery
 from pipeline.applications.demo.showing import Showing
 from pipeline.applications.synthesizer import FaceSynthesizer
 from pipeline.datasets.shards import encode
+from tests.applications.demo.browsing import Tab
 from tests.applications.test_recombine import save_model
 
 
@@ -30,3 +31,10 @@ def files(gallery, tmp_path):
     """The gallery as files: subjects, samples."""
     folder = Files(tmp_path)
     return [[folder.keep(encode(picture)) for picture in side] for side in (gallery.subjects, gallery.samples)]
+
+
+@pytest.fixture
+def tab(chromium, tmp_path):
+    opened = Tab(chromium, tmp_path / "profile")
+    yield opened
+    opened.close()

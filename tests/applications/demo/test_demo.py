@@ -1,7 +1,5 @@
 """`demo` as people meet it: in a browser that reaches this machine alone, by fifty at once, and with each mistake."""
 
-import os
-import re
 import signal
 import socket
 import subprocess
@@ -21,48 +19,18 @@ from pipeline.applications.demo.showing import MAX_UPLOAD
 from pipeline.datasets.shards import encode
 from pipeline.errors import UserError
 from tests.applications.acting.filming import plain, write
-from tests.applications.demo.browsing import Tab
-from tests.applications.demo.sliders import keep_directions
+from tests.applications.demo.running import RESULT, command, running, show
 from tests.applications.test_recombine import save_model
 from tests.conftest import ROOT
 from tests.test_smoke import STRACE, addresses, can_trace, is_this_machine
-
-RESULT = "document.querySelector('#recombined img')"
-
-
-def command(*arguments):
-    return [sys.executable, "-m", "pipeline", "demo", *map(str, arguments)]
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
     """The running command, its folder, and its address; every connection that it makes is written down."""
     top = tmp_path_factory.mktemp("demo")
-    save_model(top, source="rendered")
-    keep_directions(top)
-    for name in ("tmp", "home"):
-        (top / name).mkdir()
-    tracing = [*STRACE, "-o", str(top / "trace")] if can_trace() else []
-    env = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"], "OMP_NUM_THREADS": "1"}
-    env |= {"HOME": str(top / "home"), "TMPDIR": str(top / "tmp")}
-    process = subprocess.Popen([*tracing, *command("--port", 0)], cwd=top, env=env, stderr=subprocess.PIPE, text=True)
-    try:
-        said = iter(process.stderr.readline, "")
-        address = next(match[0] for line in said if (match := re.search(r"http://127\.0\.0\.1:\d+", line)))
+    with running(top, [*STRACE, "-o", str(top / "trace")] if can_trace() else []) as (process, address):
         yield process, top, address
-    finally:
-        if process.poll() is None:
-            for child in (*psutil.Process(process.pid).children(), process):
-                child.kill()
-        process.wait()
-        process.stderr.close()
-
-
-@pytest.fixture
-def tab(chromium, tmp_path):
-    opened = Tab(chromium, tmp_path / "profile")
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
@@ -86,12 +54,6 @@ def head(number):
 def size(file):
     with Image.open(file) as picture:
         return picture.size
-
-
-def show(tab, name, element):
-    """Choose a tab of the page, and wait until something in it is to be seen."""
-    tab.value(f"[...document.querySelectorAll('button[role=tab]')].find(b => b.innerText == '{name}').click()")
-    tab.until(f"document.querySelector('{element}')?.offsetWidth")
 
 
 def photographed(tab, file):
