@@ -58,6 +58,8 @@ def main() -> int:
         done = finished(arguments.of)
     for line in table(wanted, done):
         print(line)
+    if not wanted.keys() & done.keys():
+        print(f"None of these was run on {arguments.of} here: a clone has no experiments of others.", file=sys.stderr)
     return 0 if wanted.keys() <= done.keys() else 1
 
 

@@ -2,8 +2,8 @@
 
     python -m tools.bench [--json FILE] [--seconds S] [NAME ...]
 
-Each row pairs two ways of doing the same thing, in turn and in one run, and gives medians and their ratio: machines
-are shared and noisy, ratios hold where times do not.
+Each row pairs two ways of doing the same thing, in turn and in one run, and gives the medians of their rates and that
+of the rounds' ratios: machines are shared and noisy, ratios hold where times do not.
 """
 
 import argparse

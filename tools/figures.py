@@ -4,6 +4,7 @@ A table stands between <!-- figures: NAME --> and <!-- end -->; tests/test_figur
 `results/`.
 """
 
+import argparse
 import json
 import re
 import sys
@@ -183,6 +184,7 @@ def written(text: str, results: Results) -> str:
 
 def main() -> int:
     """Write the tables where they stand."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     results = Results()
     for file in (ROOT / name for name in FILES):
         file.write_text(written(file.read_text(), results))

@@ -7,6 +7,7 @@ asked; `dvc repro --dry --allow-missing` fails at the first stage that has chang
 gives no reason. The exit code is 0 either way: work on the code goes before the results.
 """
 
+import argparse
 import json
 import os
 import subprocess
@@ -21,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def main() -> int:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     env = {**os.environ, "DVC_NO_ANALYTICS": "1"}
     command = [sys.executable, "-m", "dvc", "status", "--json"]
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)

@@ -17,6 +17,7 @@ from pipeline.applications import taken
 from pipeline.applications.charts import CHART, panels, together
 from pipeline.applications.readable import readable
 from pipeline.applications.templates import template
+from pipeline.errors import UserError
 
 LOSSY = 88  # quality of pictures of which there are many: a third of the bytes
 GRIDS = 4  # of the pictures made during the training, the first and the last among them
@@ -427,7 +428,13 @@ def spread(paths: Sequence[Path], count: int) -> list[Path]:
 
 
 def picture(caption: str, path: Path, quality: int | None = None) -> Picture:
-    """A picture as part of the page: as it is in the file, or as a JPEG of this quality."""
+    """A picture as part of the page: as it is in the file, or as a JPEG of this quality.
+
+    Raises:
+        UserError: it has not been made.
+    """
+    if not path.exists():
+        raise UserError(f"{path} is not there; make it with `dvc repro`")
     with Image.open(path) as image:
         width, height = image.size
         kind, data = Image.MIME[image.format or "PNG"], path.read_bytes()

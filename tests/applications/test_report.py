@@ -12,6 +12,7 @@ import pytest
 from PIL import Image, ImageColor
 
 from pipeline.applications import report
+from pipeline.errors import UserError
 from tests.applications.test_taken import RUN
 
 PARAMS = {
@@ -201,6 +202,11 @@ def test_it_names_data_params_code_and_machine(make):
 
 def test_the_same_results_make_the_same_page(make):
     assert make() == make()
+
+
+def test_a_picture_that_has_not_been_made_is_named_with_what_makes_it(tmp_path):
+    with pytest.raises(UserError, match=r"grid.png is not there; make it with `dvc repro`"):
+        report.picture("Recombinations", tmp_path / "grid.png")
 
 
 def test_it_needs_no_other_file(make):
