@@ -241,7 +241,7 @@ def test_a_grid_that_nobody_could_open_is_left_out_and_its_faces_are_made(tmp_pa
         ask(*asked, "grid.png")
     ask(*asked, "made")
     assert {path.name for path in (tmp_path / "made").iterdir()} == {"0_0.png", "1_0.png"}
-    assert "made: the grid of 2 subjects" in caplog.text
+    assert "made: the grid of 2 by 1 faces" in caplog.text
     ask("--subject", "people/1.jpg", "--sample", "people/0.jpg", "--out", "one.png")
     one, row = (cv2.imread(name) for name in ("one.png", "made/1_0.png"))
     assert np.abs(one.astype(int) - row).max() <= 1
