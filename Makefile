@@ -19,7 +19,7 @@ export DO_NOT_TRACK := 1
 help:
 	@echo 'make repro   train and evaluate with params.yaml; what is up to date is not done again'
 	@echo 'make smoke   the same stages in one to five minutes, in a temporary clone, to see that everything runs'
-	@echo 'make test    all tests but the soak tests, in two processes (TEST_PROCESSES=0: in this one): half an hour'
+	@echo 'make test    all tests but the soak tests, in two processes (TEST_PROCESSES=0: in this one): 40 minutes'
 	@echo 'make soak    the soak tests: about ten minutes'
 	@echo 'make lint    ruff, mypy and the import contracts'
 	@echo 'make bench   the benchmarks, as a table and as JSON'
