@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pipeline
 from pipeline import commands, stages
 from pipeline.errors import UserError
-from pipeline.memory import keep_memory
+from pipeline.memory import importing, keep_memory
 
 if TYPE_CHECKING:
     from pipeline.params import Params
@@ -37,7 +37,8 @@ def run_stage(name: str) -> None:
         importlib.import_module("pipeline.assets").locate("inception")
     if params.evaluate.recogniser not in ("judge", "I"):
         importlib.import_module("pipeline.applications.evaluation.appointed").check(params.evaluate, params.data)
-    run = importlib.import_module(f"pipeline.stages.{name}").run
+    with importing():
+        run = importlib.import_module(f"pipeline.stages.{name}").run
     run(**{section: getattr(params, section) for section in inspect.signature(run).parameters})
 
 

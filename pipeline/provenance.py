@@ -60,10 +60,12 @@ def lineage(stage: str) -> dict[str, str]:
     Hashed here, for dvc.lock may be older than what a stage finds: its own entry is still that of its previous run, and
     without DVC so are the others'. What takes long to hash has the md5 that dvc.lock gives it as an out, or none.
     """
-    lock = _yaml(Path("dvc.lock")).get("stages", {})
-    locked = {out["path"]: out.get("md5", "") for name in lock if name != stage for out in lock[name].get("outs", [])}
-    found = {dep: _hashed(Path(dep)) or locked.get(dep) for dep in _deps(stage)}
-    return {dep: hashed for dep, hashed in found.items() if hashed}
+    hashed = {dep: _hashed(Path(dep)) for dep in _deps(stage)}
+    if None in hashed.values():  # a third of a second, so only where it is needed
+        lock = _yaml(Path("dvc.lock")).get("stages", {})
+        locked = {o["path"]: o.get("md5") for name in lock if name != stage for o in lock[name].get("outs", [])}
+        hashed = {dep: found or locked.get(dep) for dep, found in hashed.items()}
+    return {dep: found for dep, found in hashed.items() if found}
 
 
 def outs(stage: str) -> list[str]:

@@ -46,6 +46,18 @@ def frechet_distance(a: Gaussian, b: Gaussian) -> Tensor:
     return distance.clamp(min=0)
 
 
+def frechet_between(made: Tensor, real: Tensor) -> Tensor:
+    """`frechet_distance` of the Gaussians of features [M, d] and [N, d], a float64 scalar.
+
+    Fewer images than dimensions lie in a space of as many dimensions as there are images, and so do their means and all
+    that their covariances say: there the distance is the same, and its roots are those of smaller matrices.
+    """
+    both = torch.cat([made, real]).double()
+    if both.shape[0] < both.shape[1]:
+        both = both @ torch.linalg.qr(both.T).Q
+    return frechet_distance(fit(both[: len(made)]), fit(both[len(made) :]))
+
+
 def at_infinity(real: Tensor, fake: Tensor, points: int = 5, seed: int = 0) -> float:
     """The Fréchet distance that endless images would have (Chong and Forsyth 2020, arXiv:1911.07023).
 

@@ -13,7 +13,15 @@ from torch import Tensor, nn
 
 from pipeline import assets
 from pipeline.assets import ASSETS, Asset, AssetFile, fetch, locate
-from pipeline.metrics.realism import FrechetDistance, Gaussian, at_infinity, fit, frechet_distance, inception
+from pipeline.metrics.realism import (
+    FrechetDistance,
+    Gaussian,
+    at_infinity,
+    fit,
+    frechet_between,
+    frechet_distance,
+    inception,
+)
 
 
 def distance(a: Tensor, b: Tensor) -> Tensor:
@@ -136,6 +144,17 @@ def test_it_agrees_with_three_other_formulas_on_features_of_real_faces(shared):
     assert distance(lfw, features["congress"]) == pytest.approx(56.971391, abs=1e-5)
     assert distance(lfw, features["orl"]) == pytest.approx(151.350545, abs=1e-5)
     assert distance(features["london_neutral"], features["london_smiling"]) == pytest.approx(28.069510, abs=1e-5)
+
+
+@pytest.mark.parametrize(("made", "real"), [(2, 3), (20, 30), (31, 33), (40, 200)])
+def test_of_few_images_it_is_the_same_in_the_space_that_they_span(made, real):
+    generator = torch.Generator().manual_seed(0)
+    mixed = torch.randn(64, 64, generator=generator)
+    a = torch.randn(made, 64, generator=generator) @ mixed + 1
+    b = torch.randn(real, 64, generator=generator)
+    wanted = frechet_distance(fit(a), fit(b))
+    assert frechet_between(a, b).item() == pytest.approx(wanted.item(), rel=1e-6)  # float64's roots of rounded zeros
+    assert frechet_between(b, a).item() == pytest.approx(wanted.item(), rel=1e-6)
 
 
 def test_endless_images_of_the_same_kind_have_no_distance():

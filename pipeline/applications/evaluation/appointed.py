@@ -57,7 +57,8 @@ def appointed(court: Court, evaluate: Evaluate, data: Data, network: FaceModel |
         return court
     if network is None:
         raise UserError(f"evaluate.recogniser: CVAE-GAN has no {ITS_OWN}; set it to {OUR_OWN}")
-    return court._replace(judge=_with_features(court.judge, network), took_part=ITS_OWN)
+    recogniser = court.recogniser and _with_features(court.recogniser, network)
+    return Court(_with_features(court.judge, network), court.attributes, ITS_OWN, recogniser)
 
 
 def _with_features(judge: Judge, network: FaceModel) -> Judge:

@@ -27,12 +27,13 @@ def attacks(b: Bench, maker: Maker) -> Estimates:
     rows = np.concatenate([own[:each] for own in probes])[:IMAGES]
     person = b.material.persons(rows)
     x = to_tensor(b.material.asked.faces.images(rows)).to(maker.device)
-    honest = _disagreement(maker, x)
+    f_I, honest = _drawn(maker, x)
     found: Estimates = {}
     for name, steps in ATTACKS.items():
         for strength in STRENGTHS:
             attacked = fooled(maker.networks["identity"], x, strength * 2 / 255, steps)
-            alike, shown = _alike(maker, x, attacked), _disagreement(maker, attacked)
+            fooled_I, shown = _drawn(maker, attacked)
+            alike = cosine_similarity(f_I, fooled_I)
 
             def of_people(chosen: Tensor, alike: Tensor = alike, shown: Tensor = shown) -> dict[str, float]:
                 own = chosen[person]
@@ -65,17 +66,11 @@ def fooled(identity: torch.nn.Module, x: Tensor, reach: float, steps: int) -> Te
 
 
 @torch.inference_mode()
-def _alike(maker: Maker, x: Tensor, attacked: Tensor) -> Tensor:
-    """Cosine of f_I before and after, float64 [B]."""
-    f_I = maker.networks["identity"]
-    return cosine_similarity(f_I(x)[0].double(), f_I(attacked)[0].double()).cpu()
-
-
-@torch.inference_mode()
-def _disagreement(maker: Maker, x: Tensor) -> Tensor:
-    """Mean absolute difference between a photograph and what is drawn of it, float64 [B]."""
-    drawn = maker.networks["generator"](maker.networks["identity"](x)[0], maker.networks["attributes"](x)[0])
-    return (drawn - x).abs().double().mean((1, 2, 3)).cpu()
+def _drawn(maker: Maker, x: Tensor) -> tuple[Tensor, Tensor]:
+    """f_I, float64 [B, d], and the mean absolute difference between a photograph and what is drawn of it, [B]."""
+    f_I, _ = maker.networks["identity"](x)
+    drawn = maker.networks["generator"](f_I, maker.networks["attributes"](x)[0])
+    return f_I.double().cpu(), (drawn - x).abs().double().mean((1, 2, 3)).cpu()
 
 
 def _as_cosines(scores: Tensor, others: Tensor) -> Tensor:

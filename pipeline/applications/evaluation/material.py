@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from pipeline.applications.evaluation.nearness import Column, Nearness
+from pipeline.applications.evaluation.side_by_side import side_by_side
 from pipeline.applications.evaluation.systems import Asked, controls
 from pipeline.applications.judging import Court
 from pipeline.datasets.protocol import Protocol
@@ -17,7 +18,7 @@ from pipeline.datasets.splits import SPLITS
 from pipeline.datasets.true_answers import true_recombinations
 from pipeline.judges.verdict import Judge, Verdict, joined
 from pipeline.metrics.realism import inception
-from pipeline.training.devices import device
+from pipeline.training.devices import alone, device
 from pipeline.training.spread import chunks, spread
 
 MODEL = "model"  # among the systems; the others are controls
@@ -42,7 +43,7 @@ class Material(NamedTuple):
     asked: Asked
     real: Verdict  # the judge, of the photographs `asked.people.rows`
     answers: dict[str, Look]  # by system, MODEL first
-    train: Verdict  # the judge, of training images
+    train: Verdict  # the judge, of whom training images show
     train_rows: np.ndarray  # int64, which; none where a method makes the people it was trained on
     inception: Tensor | None = None  # float32 [N, 2048], Inception's features of the photographs
 
@@ -80,14 +81,15 @@ def gather(
     train_rows = training_rows(faces) if len(asked.sample_rows) else np.zeros(0, np.int64)
     outputs, real, train = chunks(np.arange(len(synthesized))), chunks(people.rows), chunks(train_rows)
     features = inception(inception_weights, device()) if inception_weights else None
-    judge = asked_once(court.judge)  # controls hand in the same photograph many times
+    # Controls hand in the same photograph many times.
+    judge, recognise = asked_once(court.judge), asked_once(court.recognise)
 
     def seen(images: np.ndarray) -> Look:
         return Look(court.judge(images), {}, inception=features(_tensor(images)).cpu() if features else None)
 
     def look(part: int) -> dict[str, Look]:
         if (i := part - len(outputs) - len(real)) >= 0:
-            return {TRAIN: kept(f"{TRAIN}-{i}", lambda: Look(court.judge(faces.images(train[i])), {}))}
+            return {TRAIN: kept(f"{TRAIN}-{i}", lambda: Look(court.recognise(faces.images(train[i])), {}))}
         if (i := part - len(outputs)) >= 0:
             return {REAL: kept(f"{REAL}-{i}", lambda: seen(faces.images(real[i])))}
         pairs = asked.part(outputs[part])
@@ -97,12 +99,13 @@ def gather(
         images[MODEL] = synthesized.images(outputs[part])
         looks[MODEL] = seen(images[MODEL])
         if len(true):
-            near = Nearness(true, looks["truth"].said, asked.landmarks(pairs.sample_rows), judge)
+            near = Nearness(true, looks["truth"].said, asked.landmarks(pairs.sample_rows), recognise)
             looks = {name: o._replace(truth=near.of(images[name], o.said)) for name, o in looks.items()}
         shown = KEPT if outputs[part][0] < LOOKED_AT else ()
         return {name: o._replace(images=images[name]) if name in shown else o for name, o in looks.items()}
 
-    parts = list(spread(look, len(outputs) + len(real) + len(train)))
+    share = side_by_side if court.copied and alone() else spread
+    parts = list(share(look, len(outputs) + len(real) + len(train)))
 
     def together(name: str, of: slice) -> Look:
         return _together([looks[name] for looks in parts[of]])

@@ -20,7 +20,7 @@ class Nearness(NamedTuple):
     true: np.ndarray  # uint8 [B, S, S, 3]
     said_of_truth: Verdict
     landmarks: np.ndarray  # float32 [B, 5, 2], pixels (x, y): where the truth has them
-    judge: Judge
+    recognise: Judge
 
     def of(self, images: np.ndarray, said: Verdict) -> Column:
         """Of images, uint8 [B, S, S, 3], of which the judge said this.
@@ -33,7 +33,8 @@ class Nearness(NamedTuple):
             given, wanted = images, self.true
             if region is not None:
                 given, wanted = (cut(faces, region, self.landmarks) for faces in (images, self.true))
-                said = said if images is self.true else self.judge(pasted(images, self.true, region, self.landmarks))
+                if images is not self.true:
+                    said = self.recognise(pasted(images, self.true, region, self.landmarks))
             pair = _tensor(given), _tensor(wanted)
             columns |= {f"truth/{name}{ending}": column.numpy() for name, column in nearness(*pair).items()}
             columns[f"truth/feature_distance{ending}"] = self._distance(said)

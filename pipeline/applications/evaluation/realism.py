@@ -15,7 +15,7 @@ from pipeline.metrics import intervals
 from pipeline.metrics.intervals import Estimate
 from pipeline.metrics.kernel import kernel_distance
 from pipeline.metrics.neighbours import Prdc, prdc
-from pipeline.metrics.realism import at_infinity, fit, frechet_distance, warn_of_few
+from pipeline.metrics.realism import at_infinity, frechet_between, warn_of_few
 
 MANY = 10_000  # images, from which on a distance is extrapolated to endless ones
 HALVES = 8  # of the people, for Inception's intervals: each takes seconds
@@ -36,7 +36,7 @@ def realism(b: Bench, answers: Look) -> Estimates:
         around = prdc(photographs, made, NEAREST)._asdict() if few > NEAREST else dict.fromkeys(Prdc._fields, math.nan)
         if few < 2:
             return {"fd_judge": math.nan, "kd_judge": math.nan, **around}
-        frechet = frechet_distance(fit(made), fit(photographs)).item()
+        frechet = frechet_between(made, photographs).item()
         return {"fd_judge": frechet, "kd_judge": kernel_distance(made, photographs).item(), **around}
 
     values = intervals.by_halves(distances, len(b.material.people.names), len(fake))
@@ -57,7 +57,7 @@ def by_inception(b: Bench, answers: Look) -> Estimates:
         made, photographs = fake[chosen[b.subject]], real[chosen[shows]]
         if min(len(made), len(photographs)) < 2:
             return {"realism/fid": math.nan, "realism/kid": math.nan}
-        fid = frechet_distance(fit(made), fit(photographs)).item()
+        fid = frechet_between(made, photographs).item()
         return {"realism/fid": fid, "realism/kid": kernel_distance(made, photographs).item()}
 
     values = intervals.by_halves(distances, len(b.material.people.names), len(fake), count=HALVES)

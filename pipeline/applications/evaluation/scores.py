@@ -1,6 +1,9 @@
 """What a system scores: figures, of which the rows are known, and estimates of whole sets."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from functools import partial, reduce
+from operator import or_
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,9 +19,21 @@ from pipeline.applications.evaluation.maker import Maker
 from pipeline.applications.evaluation.material import MODEL, Look
 from pipeline.applications.evaluation.nearness import Column
 from pipeline.applications.evaluation.realism import by_inception, memorisation, realism
+from pipeline.applications.evaluation.side_by_side import side_by_side
 from pipeline.applications.evaluation.uncanniness import uncanniness
-from pipeline.applications.evaluation.uses import named_several, several, uses
+from pipeline.applications.evaluation.uses import frontalization, morphing, named_several, performance, several
 from pipeline.applications.face_model import FaceModel
+from pipeline.training.spread import spread
+
+# Attacks first, which take longest; then what is seen of `several`, and figures.
+OF_THE_MODEL: tuple[Callable[[Bench, Maker], Any], ...] = (
+    attacks,
+    several,
+    performance,
+    disentanglement,
+    frontalization,
+    morphing,
+)
 
 
 class Scores(NamedTuple):
@@ -80,16 +95,19 @@ def everything(b: Bench, network: FaceModel | None) -> Results:
     if not len(b.sample):
         made = classes(b, b.model)
         return Results(made, {MODEL: made.values}, {}, {})
-    scored = {name: recombinations(b, answers) for name, answers in b.material.answers.items()}
+    own = [partial(measure, b, Maker(network)) for measure in OF_THE_MODEL] if network is not None else []
+    parts = [*own, *(partial(recombinations, b, answers) for answers in b.material.answers.values())]
+    share = side_by_side if b.court.copied else spread
+    measured = list(share(lambda part: parts[part](), len(parts)))
+    scored = dict(zip(b.material.answers, measured[len(own) :], strict=True))
     systems = {name: score.values for name, score in scored.items()}
     others: Figures = {}
     of_several: Look | None = None
-    if network is not None:
-        maker = Maker(network)
-        of_several = several(b, maker)
-        others = named_several(identity(b, of_several)) | disentanglement(b, maker) | uses(b, maker)
+    if own:
+        of_attacks, of_several, *found = measured[: len(own)]
+        others = reduce(or_, found, named_several(identity(b, of_several)))
         systems[MODEL] |= {name: figure.estimate() for name, figure in others.items()}
-        systems[MODEL] |= shares(named_several(rates(b, of_several))) | attacks(b, maker)
+        systems[MODEL] |= shares(named_several(rates(b, of_several))) | of_attacks
 
     def of_people(people: Tensor) -> Estimates:
         found = rates(b, b.model, people) | rates_real(b, people)

@@ -28,12 +28,6 @@ SUBJECTS = 16  # people whose morphs and performances are looked at
 Named = TypeVar("Named")
 
 
-def uses(b: Bench, maker: Maker) -> Figures:
-    """All of them that the data knows enough for."""
-    found = frontalization(b, maker) | morphing(b, maker)
-    return found | (performance(b, maker) if b.material.asked.truth_known else {})
-
-
 def several(b: Bench, maker: Maker) -> Look:
     """What is seen in recombinations where I has seen SEVERAL photographs of the subject and not one.
 
@@ -45,7 +39,7 @@ def several(b: Bench, maker: Maker) -> Look:
         mean = f_I.mean(0)
         means.append(mean * f_I.norm(dim=1).mean() / mean.norm().clamp(min=1e-12))
     _, z = maker.codes(m.asked.faces.images(m.asked.sample_rows))
-    return Look(b.court.judge(maker.faces(torch.stack(means)[b.subject], z)), {})
+    return Look(b.court.recognise(maker.faces(torch.stack(means)[b.subject], z)), {})
 
 
 def named_several(found: dict[str, Named]) -> dict[str, Named]:
@@ -180,11 +174,14 @@ def performance(b: Bench, maker: Maker) -> Figures:
 
     `performance_flicker`: the mean change of the change from frame to frame, over that of the true frames: 1 is as calm
     as the truth. `performance_likeness`: spread of the likeness to the subject over the frames (standard deviation).
+    Nothing where nobody knows the truth.
     """
+    if not b.material.asked.truth_known:
+        return {}
     flicker, spread = [], []
     for s, shown in enumerate(performances(b, maker)):
         flicker.append(unrest(shown.made) / max(unrest(shown.true), 1e-6))
-        said = b.court.judge(shown.made)
+        said = b.court.recognise(shown.made)
         spread.append(_likeness(b, said, torch.full((FRAMES,), s)).std().item())
     person = torch.arange(len(flicker))
     over = intervals.resamples(person)

@@ -254,6 +254,25 @@ def test_cases_are_a_table_of_the_ends_of_each_order(faces, scored):
     assert [row[1] for row in shown[-8:]] == [f"worst {n}" for n in (1, 2, 3, 4)] + [f"best {n}" for n in (4, 3, 2, 1)]
 
 
+def test_copies_of_this_process_find_the_same_and_need_no_attribute_that_is_not_shown(faces, court, scored, tmp_path):
+    """A judge that may be copied, and who recognises without a word of attributes."""
+
+    def recognise(images):
+        return court.judge(images)._replace(attributes={})
+
+    alone = scored(lambda _, sample: faces.images(np.roll(sample, 1))).bench
+    ours = court._replace(recogniser=recognise)
+    copied = bench(ours, gather(ours, faces, alone.material.people, Faces(tmp_path / "outputs"), None))
+    assert (alone.court.copied, copied.court.copied) == (False, True)
+    wanted, found = (scores.everything(b, None) for b in (alone, copied))
+    for those, others in ((wanted.systems, found.systems), (wanted.groups, found.groups)):
+        assert those.keys() == others.keys()
+        for name, estimates in those.items():
+            assert estimates.keys() == others[name].keys()
+            for key, estimate in estimates.items():
+                np.testing.assert_allclose(others[name][key], estimate, rtol=1e-9, atol=1e-12, err_msg=f"{name} {key}")
+
+
 def test_a_judge_that_knows_everybody_scores_one_on_real_images(faces, court):
     people = protocol(faces, "test", 5)
     assert top1_real(judged(court.judge, faces, people.rows), people) == 1
