@@ -35,7 +35,7 @@ IMPORTED = {
 
 def imported(code: str, among: set[str]) -> set[str]:
     """Which of these a new process has imported after the code."""
-    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "WANDB_MODE": "offline"}
     code += f"; import sys; print(*({among!r} & set(sys.modules)))"
     return set(subprocess.check_output([sys.executable, "-c", code], env=env, text=True).split())
 
@@ -62,3 +62,24 @@ def test_help_imports_no_schema():
         "with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()): m.main()\n"
     )
     assert imported(code + "0", {"argparse", "pydantic", "psutil", "numpy"}) == {"argparse"}
+
+
+def test_reading_faces_imports_no_pandas(tmp_path):
+    code = f"""
+from pathlib import Path
+import numpy as np
+from pipeline.datasets.shards import Faces, ShardWriter
+with ShardWriter(Path({str(tmp_path)!r}), "faces") as writer:
+    writer.add("a", np.zeros((8, 8, 3), np.uint8), {{"identity": "p", "split": "train"}})
+    writer.add("b", np.zeros((8, 8, 3), np.uint8), {{"identity": None, "split": "train"}})
+    writer.close()
+assert Faces(Path({str(tmp_path)!r})).coded("identity")[0].tolist() == [0, -1]
+"""
+    assert imported(code + "0", {"pandas", "pyarrow"}) == {"pyarrow"}
+
+
+def test_a_run_of_wandb_starts_without_its_launcher(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code = "from pipeline import tracking\nwith tracking.run('train') as run: run.log({'a': 1}, images=1)\n0"
+    assert imported(code, {"wandb", "wandb.sdk.launch"}) == {"wandb"}
+    assert list(tmp_path.glob("wandb/offline-run-*/*.wandb"))

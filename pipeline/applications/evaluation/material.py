@@ -18,8 +18,8 @@ from pipeline.datasets.splits import SPLITS
 from pipeline.datasets.true_answers import true_recombinations
 from pipeline.judges.verdict import Judge, Verdict, joined
 from pipeline.metrics.realism import inception
-from pipeline.training.devices import alone, device
-from pipeline.training.spread import chunks, spread
+from pipeline.training.devices import device
+from pipeline.training.spread import chunks
 
 MODEL = "model"  # among the systems; the others are controls
 REAL, TRAIN = "real", "train"
@@ -104,8 +104,7 @@ def gather(
         shown = KEPT if outputs[part][0] < LOOKED_AT else ()
         return {name: o._replace(images=images[name]) if name in shown else o for name, o in looks.items()}
 
-    share = side_by_side if court.copied and alone() else spread
-    parts = list(share(look, len(outputs) + len(real) + len(train)))
+    parts = side_by_side(look, len(outputs) + len(real) + len(train), court.copied)
 
     def together(name: str, of: slice) -> Look:
         return _together([looks[name] for looks in parts[of]])

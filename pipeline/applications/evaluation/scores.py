@@ -23,7 +23,6 @@ from pipeline.applications.evaluation.side_by_side import side_by_side
 from pipeline.applications.evaluation.uncanniness import uncanniness
 from pipeline.applications.evaluation.uses import frontalization, morphing, named_several, performance, several
 from pipeline.applications.face_model import FaceModel
-from pipeline.training.spread import spread
 
 # Attacks first, which take longest; then what is seen of `several`, and figures.
 OF_THE_MODEL: tuple[Callable[[Bench, Maker], Any], ...] = (
@@ -97,8 +96,7 @@ def everything(b: Bench, network: FaceModel | None) -> Results:
         return Results(made, {MODEL: made.values}, {}, {})
     own = [partial(measure, b, Maker(network)) for measure in OF_THE_MODEL] if network is not None else []
     parts = [*own, *(partial(recombinations, b, answers) for answers in b.material.answers.values())]
-    share = side_by_side if b.court.copied else spread
-    measured = list(share(lambda part: parts[part](), len(parts)))
+    measured = side_by_side(lambda part: parts[part](), len(parts), b.court.copied)
     scored = dict(zip(b.material.answers, measured[len(own) :], strict=True))
     systems = {name: score.values for name, score in scored.items()}
     others: Figures = {}

@@ -11,26 +11,41 @@ from torch.utils.data import DataLoader, Dataset
 from pipeline.errors import UserError
 from pipeline.settings import Settings
 from pipeline.training.devices import alone, device
+from pipeline.training.spread import spread
 
 T = TypeVar("T")
 
 
-def side_by_side(work: Callable[[int], T], parts: int) -> list[T]:
-    """`work(0)`, `work(1)`, … of a process that is alone; on an accelerator one after the other.
+def side_by_side(work: Callable[[int], T], parts: int, copied: bool) -> list[T]:
+    """`work(0)`, `work(1)`, … for the first process, which alone returns.
 
-    The processes are copies of this one, so `work` may be any function but one that asks OpenVINO, whose threads are
-    not copied, or that shares out work itself. Each computes with one thread, and so does this one where it works
-    alone: no digit depends on the number of cores.
+    Each part is computed with one thread, by whomever: copies of this process, one for each core, or the processes of
+    the stage where it has several. So no digit depends on how many there are. On an accelerator, and where `work` cannot
+    be copied, it is `spread` and no more.
+
+    Args:
+        work: any function but one that shares out work itself.
+        parts: how many.
+        copied: whether `work` may be asked in a copy of this process: it may not where it asks OpenVINO.
 
     Raises:
         UserError: `work` raised it.
     """
-    if device().type != "cpu":
-        return [work(part) for part in range(parts)]
-    count = min(Settings.read().workers, parts) if alone() else 1
-    if count < 2:
-        return _one_after_the_other(work, parts)
-    cv2.setNumThreads(1)  # threads of a pool are not copied either
+    if not copied or device().type != "cpu":
+        return list(spread(work, parts))
+    count = min(Settings.read().workers, parts)
+    if count > 1 and alone():
+        return _by_copies(work, parts, count)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return list(spread(work, parts))
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _by_copies(work: Callable[[int], T], parts: int, count: int) -> list[T]:
+    cv2.setNumThreads(1)  # threads of a pool are not copied
     order = torch.Generator()  # a loader draws a seed, which should not be torch's next number
     # A loader notices when one of its processes dies, and they when this one does.
     done = DataLoader(
@@ -50,15 +65,6 @@ def side_by_side(work: Callable[[int], T], parts: int) -> list[T]:
             raise error
         results[part] = result
     return [results[part] for part in range(parts)]
-
-
-def _one_after_the_other(work: Callable[[int], T], parts: int) -> list[T]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        return [work(part) for part in range(parts)]
-    finally:
-        torch.set_num_threads(threads)
 
 
 class _Parts(Dataset[tuple[int, bytes]]):

@@ -24,7 +24,7 @@ def test_results_come_in_the_order_of_their_parts(workers):
         time.sleep(0.05 * (part % 3))
         return os.getpid(), np.full(3, part)
 
-    done = side_by_side(work, 7)
+    done = side_by_side(work, 7, copied=True)
     assert [result[1].tolist() for result in done] == [[part] * 3 for part in range(7)]
     others = {pid for pid, _ in done}
     assert others == {os.getpid()} if workers == 1 else len(others) == workers and os.getpid() not in others
@@ -46,7 +46,7 @@ def test_no_digit_depends_on_how_many_there_are(monkeypatch):
         for count, threads in (("1", 1), ("1", 4), ("2", 1), ("2", 4)):
             monkeypatch.setenv("FACET_WORKERS", count)
             torch.set_num_threads(threads)
-            found.append(torch.stack(side_by_side(work, 4)))
+            found.append(torch.stack(side_by_side(work, 4, copied=True)))
             assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)
@@ -62,7 +62,7 @@ def test_a_gradient_can_be_had_in_each(workers):
         (gradient,) = torch.autograd.grad((y**3).sum(), y)
         return gradient
 
-    for part, gradient in enumerate(side_by_side(work, 4)):
+    for part, gradient in enumerate(side_by_side(work, 4, copied=True)):
         torch.testing.assert_close(gradient, torch.full((64,), 3.0 * part**2))
 
 
@@ -70,7 +70,7 @@ def test_chance_outside_is_not_touched(workers):
     torch.manual_seed(3)
     wanted = torch.rand(4)
     torch.manual_seed(3)
-    side_by_side(lambda part: part, 3)
+    side_by_side(lambda part: part, 3, copied=True)
     assert torch.equal(torch.rand(4), wanted)
 
 
@@ -81,7 +81,7 @@ def test_the_sentence_of_a_mistake_arrives(workers):
         return part
 
     with pytest.raises(UserError, match=r"^that picture is not there: name another$"):
-        side_by_side(work, 5)
+        side_by_side(work, 5, copied=True)
 
 
 def test_one_that_dies_ends_all_of_it(monkeypatch):
@@ -94,5 +94,13 @@ def test_one_that_dies_ends_all_of_it(monkeypatch):
         return part
 
     with pytest.raises(RuntimeError, match=r"exited unexpectedly|is killed by signal"):
-        side_by_side(work, 6)
+        side_by_side(work, 6, copied=True)
     assert not [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_what_cannot_be_copied_is_done_here_with_all_threads(monkeypatch):
+    monkeypatch.setenv("FACET_WORKERS", "2")
+    before = torch.get_num_threads()
+    assert (
+        side_by_side(lambda _: (os.getpid(), torch.get_num_threads()), 3, copied=False) == [(os.getpid(), before)] * 3
+    )
