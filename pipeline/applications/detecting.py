@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from pipeline.applications.portraits import Portraits
+from pipeline.applications.portraits import Portraits, check_named
 from pipeline.applications.prepared import prepared
 from pipeline.applications.recombine import opened
 from pipeline.applications.synthesizer import FaceSynthesizer
@@ -51,6 +51,7 @@ def detect(photographs: Sequence[Path], false_alarms: float, honest: Path | None
         raise UserError(f"detect-adversarial: --false-alarms should be above 0 and below 1 (got {false_alarms:g})")
     if honest and not honest.is_dir():
         raise UserError(f"{honest}: is no folder; --honest takes a folder of photographs that nobody has changed")
+    check_named(photographs)
     model = opened()
     portraits = Portraits(model.cut)
     if honest:

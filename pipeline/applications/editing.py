@@ -13,7 +13,7 @@ from safetensors.numpy import save as serialized
 from pipeline import paths
 from pipeline.applications import deliveries, marks
 from pipeline.applications.directions import Directions, fits
-from pipeline.applications.portraits import STDIN, Portraits
+from pipeline.applications.portraits import STDIN, Portraits, check_named
 from pipeline.applications.prepared import prepared
 from pipeline.applications.recombine import opened
 from pipeline.applications.synthesizer import FaceSynthesizer
@@ -50,6 +50,7 @@ def edit(photograph: Path, change: Change, out: Path) -> dict[str, Any]:
     if out != STDIN and out.suffix.lower() != ".png":
         raise UserError(f"{out}: the result is a PNG; let --out end in .png")
     checked(change)
+    check_named([photograph], out)
     model = opened()
     portraits = Portraits(model.cut)
     directions = known_directions(model)

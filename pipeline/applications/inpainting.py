@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from pipeline import paths
 from pipeline.applications import deliveries, headers, marks
-from pipeline.applications.portraits import Portrait, Portraits
+from pipeline.applications.portraits import Portrait, Portraits, check_named
 from pipeline.applications.synthesizer import fingerprint
 from pipeline.datasets.faces import Cut
 from pipeline.datasets.pairs import to_images, to_tensor
@@ -115,6 +115,7 @@ def inpaint(photograph: Path, mask: Path, person: str, steps: int, out: Path) ->
     Raises:
         UserError: a file does not do, the model does not know the person, or is none that could.
     """
+    check_named([photograph, mask], out)
     painter = Painter()
     painter.number(person)
     whole, portrait = Portraits(painter.cut).within(photograph)

@@ -1,8 +1,9 @@
 """The faces of photographs that a person names: files, folders, or `-` for one on standard input."""
 
 import logging
+import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -86,6 +87,30 @@ class Portraits:
             raise UserError(
                 f"{folder}: no face was found in any file of this folder; name one with photographs of faces"
             )
+
+
+def check_named(places: Iterable[Path], out: Path = STDIN) -> None:
+    """What can be said of photographs by their names alone, before a model is opened.
+
+    Args:
+        places: files, folders, or `-`.
+        out: what will be written; `-` is standard output.
+
+    Raises:
+        UserError: one is not there, `-` stands for several, or `out` is one of them.
+    """
+    named = list(places)
+    if named.count(STDIN) > 1:
+        raise UserError("-: standard input holds one photograph; name the others as files")
+    for place in named:
+        if place == STDIN:
+            continue
+        try:
+            os.stat(place)
+        except OSError as error:
+            raise UserError(f"{place}: cannot be opened ({error.strerror}); choose another photograph") from None
+        if out != STDIN and os.path.isfile(out) and place.samefile(out.parent if place.is_dir() else out):
+            raise UserError(f"{out}: is one of the photographs that are read; choose another name with --out")
 
 
 def stacked(portraits: Sequence[Portrait]) -> np.ndarray:

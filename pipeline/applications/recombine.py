@@ -11,7 +11,7 @@ import numpy as np
 from pipeline import paths
 from pipeline.applications import deliveries, marks
 from pipeline.applications.pasting import paste
-from pipeline.applications.portraits import STDIN, Portrait, Portraits, stacked
+from pipeline.applications.portraits import STDIN, Portrait, Portraits, check_named, stacked
 from pipeline.applications.synthesizer import FaceSynthesizer
 from pipeline.datasets.contact_sheet import tiled
 from pipeline.datasets.photographs.decoding import MAX_PIXELS
@@ -52,6 +52,7 @@ def recombine(subject: Sequence[Path], sample: Path, out: Path, whole: bool = Fa
     """
     if out != STDIN and out.suffix.lower() != ".png":
         raise UserError(f"{out}: the result is a PNG; let --out end in .png")
+    check_named([*subject, sample], out)
     model = opened()
     portraits = Portraits(model.cut)
     x_s = list(portraits.each(subject))
@@ -82,6 +83,7 @@ def recombine_all(subjects: Path, samples: Path, out: Path) -> dict[str, Any]:
         UserError: a photograph shows no face, the model is missing, or the place does not do.
     """
     deliveries.picture_or_folder(out)
+    check_named([subjects, samples], out)
     model = opened()
     portraits = Portraits(model.cut)
     x_s, x_a = (list(portraits.each([place])) for place in (subjects, samples))

@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     a = arguments
     if a.fit:
-        if a.photograph or a.out or a.attribute or a.trait or a.by or a.to or a.json:
+        if a.photograph or a.out or a.attribute or a.trait or a.json or (a.by, a.to) != (None, None):
             raise UserError("edit: --fit stands alone; edit the photograph with a second command")
         print(editing.as_text(editing.fit(opened())))
         return

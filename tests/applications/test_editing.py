@@ -160,9 +160,10 @@ def test_what_is_missing_is_said(given):
 
 
 def test_directions_are_found_anew_by_a_command_of_its_own():
-    asked = parser().parse_args(["edit", "--fit", "--photograph", "a.jpg"])
-    with pytest.raises(UserError, match="--fit stands alone"):
-        asked.run(asked)
+    for more in (["--photograph", "a.jpg"], ["--by", "0"], ["--json"]):
+        asked = parser().parse_args(["edit", "--fit", *more])
+        with pytest.raises(UserError, match="--fit stands alone"):
+            asked.run(asked)
 
 
 @pytest.mark.shared

@@ -28,6 +28,12 @@ MODEL = Model(
 )  # fmt: skip
 
 
+def save_pictures(top):
+    """Two files that are there, which is all that is asked before there is a model."""
+    for name in ("a.jpg", "b.jpg"):
+        (top / name).write_bytes(b"a picture")
+
+
 def save_model(top, **facts):
     said = {"identities": 3, "cut": CUT, "source": "photos", "model": MODEL.model_dump(), **facts}
     weights.save(top / paths.MODEL, ipgan_networks.networks(MODEL, 32, 3), said)
@@ -139,6 +145,7 @@ def test_photographs_that_do_not_do(tmp_path, shared):
 
 @pytest.mark.slow
 def test_without_a_trained_model_it_says_how_to_get_one(tmp_path):
+    save_pictures(tmp_path)
     done = recombine(tmp_path, "--subject", "a.jpg", "--sample", "b.jpg", "--out", "c.png")
     refused(done, "models/train", "dvc repro train", "dvc pull")
 
@@ -148,6 +155,7 @@ def test_a_damaged_model_is_refused(tmp_path):
     save_model(tmp_path)
     file = tmp_path / paths.MODEL / weights.FILE
     file.write_bytes(file.read_bytes()[:1000])
+    save_pictures(tmp_path)
     done = recombine(tmp_path, "--subject", "a.jpg", "--sample", "b.jpg", "--out", "c.png")
     refused(done, "is damaged", "dvc checkout")
 
@@ -155,6 +163,7 @@ def test_a_damaged_model_is_refused(tmp_path):
 @pytest.mark.slow
 def test_without_a_detector_it_says_where_to_get_it(tmp_path):
     save_model(tmp_path)
+    save_pictures(tmp_path)
     done = recombine(tmp_path, "--subject", "a.jpg", "--sample", "b.jpg", "--out", "c.png")
     refused(done, "python -m pipeline fetch yunet", "FACET_ASSETS")
 
