@@ -59,7 +59,8 @@ def edit(photograph: Path, change: Change, out: Path) -> dict[str, Any]:
         log.warning("note: this model's codes tell next to nothing of %s; little will change", change.name)
     portrait = portraits.of(photograph)
     image, now, then = edited(model, directions, portrait.face.image[None], change)
-    settings = {change.kind: change.name, "from": float(now[0]), "to": float(then[0])}
+    drawn = read(model, directions, image, change)
+    settings = {change.kind: change.name, "from": float(now[0]), "to": float(then[0]), "drawn": float(drawn[0])}
     made = {"out": str(out), "model": model.fingerprint, "inputs": {"photograph": portrait.name}, "settings": settings}
     deliveries.file(out, marks.png(image[0], model.fingerprint), made)
     return made
@@ -75,6 +76,14 @@ def edited(
     then = now + change.amount if change.relative else np.full_like(now, change.amount)
     codes[change.kind] = lines.moved(code, known, change.name, now, then)
     return model.synthesize(codes["trait"], codes["attribute"]), now, then
+
+
+def read(
+    model: FaceSynthesizer, directions: dict[str, Directions], images: np.ndarray, change: Change
+) -> np.ndarray:
+    """The number that is changed, as the codes of aligned faces, uint8 [B, S, S, 3], speak of it: float64 [B]."""
+    code = model.identity(images) if change.kind == "trait" else model.attributes(images)
+    return directions[change.kind].read(code, KNOWN[change.kind], change.name)
 
 
 def checked(change: Change) -> None:

@@ -187,6 +187,7 @@ def test_a_photograph_is_edited_and_the_file_says_how(project, tmp_path, shared,
         assert picture.text["Comment"] == f"synthetic, made by Facet, model {project.fingerprint}"
     made = json.loads((tmp_path / "turned.png.json").read_text())["settings"]
     assert made["to"] - made["from"] == pytest.approx(40)
+    assert np.isfinite(made["drawn"])
     asked = parser().parse_args(["edit", "--fit"])
     asked.run(asked)
     assert "--attribute yaw" in capsys.readouterr().out

@@ -143,7 +143,7 @@ def test_a_place_that_is_taken_is_left_alone(exported):
 
 
 def test_a_model_that_is_not_there_is_said_and_nothing_is_written(tmp_path):
-    with pytest.raises(UserError, match="gone/weights.safetensors is not there; name a folder that `train`"):
+    with pytest.raises(UserError, match=r"gone/weights.safetensors is not there; name a folder that `train`"):
         export(tmp_path / "out", tmp_path / "gone")
     assert not list(tmp_path.iterdir())
 
