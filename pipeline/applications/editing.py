@@ -78,9 +78,7 @@ def edited(
     return model.synthesize(codes["trait"], codes["attribute"]), now, then
 
 
-def read(
-    model: FaceSynthesizer, directions: dict[str, Directions], images: np.ndarray, change: Change
-) -> np.ndarray:
+def read(model: FaceSynthesizer, directions: dict[str, Directions], images: np.ndarray, change: Change) -> np.ndarray:
     """The number that is changed, as the codes of aligned faces, uint8 [B, S, S, 3], speak of it: float64 [B]."""
     code = model.identity(images) if change.kind == "trait" else model.attributes(images)
     return directions[change.kind].read(code, KNOWN[change.kind], change.name)

@@ -3,9 +3,9 @@
 import logging
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 MIN_SCORE = 0.6  # a person chose this photograph, so a less certain face is still the one that is meant
 STDIN = Path("-")
+Look = TypeVar("Look")  # what is made of a photograph
 
 
 class Portrait(NamedTuple):
@@ -66,6 +67,14 @@ class Portraits:
             log.warning("note: %s: %d faces were found, the %s one is used", file, face.faces, self.cut.choose)
         return photograph, Portrait(str(file), face)
 
+    def each_within(self, folder: Path) -> Iterator[tuple[np.ndarray, Portrait]]:
+        """The photographs of a folder with their faces, one at a time; one without a face is passed over, and said.
+
+        Raises:
+            UserError: none shows a face.
+        """
+        return self._in_folder(folder, self.within)
+
     def each(self, places: Sequence[Path]) -> Iterator[Portrait]:
         """The faces of files and of all files in folders; in a folder, one without a face is passed over, and said.
 
@@ -73,13 +82,13 @@ class Portraits:
             UserError: a file that was named shows no face, or a folder has none that does.
         """
         for place in places:
-            yield from self._in_folder(place) if place.is_dir() else [self.of(place)]
+            yield from self._in_folder(place, self.of) if place.is_dir() else [self.of(place)]
 
-    def _in_folder(self, folder: Path) -> Iterator[Portrait]:
+    def _in_folder(self, folder: Path, look: Callable[[Path], Look]) -> Iterator[Look]:
         found = False
         for path in sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".")):
             try:
-                yield self.of(path)
+                yield look(path)
                 found = True
             except UserError as error:
                 log.warning("passed over: %s", error)

@@ -237,6 +237,43 @@ def test_a_folder_as_sample_and_names_that_are_alike_and_the_grid_to_standard_ou
 
 @pytest.mark.shared
 @pytest.mark.slow
+def test_one_person_by_several_photographs_in_all_photographs_of_a_scene(tmp_path, shared, monkeypatch, capsys):
+    save_model(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FACET_ASSETS", str(shared / "models"))
+    person, *others = sorted(p for p in (shared / "faces" / "london").iterdir() if p.is_dir())[:3]
+    shutil.copytree(person, "ada")
+    (tmp_path / "scene").mkdir()
+    for number, other in enumerate(others):
+        cv2.imwrite(f"scene/{number}.png", cv2.imread(str(other / "smiling.jpg")))
+    shutil.copy(others[0] / "neutral.jpg", "scene/1.jpg")
+    (tmp_path / "scene" / "notes.txt").write_text("not a photograph")
+
+    ask("--subject", "ada", "--samples", "scene", "--out", "grid", "--json")
+    assert len(json.loads(capsys.readouterr().out)["inputs"]["subject"]) == 2
+    assert {path.name for path in (tmp_path / "grid").iterdir()} == {
+        "grid.png",
+        *(f"000{n}_ada_{n and 1}.png" for n in range(3)),
+    }
+    ask("--subject", "ada/neutral.jpg", "ada/smiling.jpg", "--sample", "scene/1.png", "--out", "one.png")
+    assert np.abs(cv2.imread("one.png").astype(int) - cv2.imread("grid/0002_ada_1.png")).max() <= 1
+
+    ask("--subject", "ada", "--sample", "scene", "--paste", "--out", "pasted")
+    assert {path.name for path in (tmp_path / "pasted").iterdir()} == {"0.png", "1.png", "1.png.png"}
+    ask("--subject", "ada", "--samples", "scene/1.png", "--paste", "--out", "whole.png")
+    assert np.array_equal(cv2.imread("pasted/1.png.png"), cv2.imread("whole.png"))
+    assert cv2.imread("whole.png").shape == cv2.imread("scene/1.png").shape
+    with Image.open("pasted/0.png") as picture:
+        assert "compositeWithTrainedAlgorithmicMedia" in picture.text["XML:com.adobe.xmp"]
+    said = json.loads((tmp_path / "pasted.json").read_text())
+    assert (said["inputs"]["sample"], said["settings"]) == (
+        ["scene/0.png", "scene/1.jpg", "scene/1.png"],
+        {"paste": True},
+    )
+
+
+@pytest.mark.shared
+@pytest.mark.slow
 def test_a_grid_that_nobody_could_open_is_left_out_and_its_faces_are_made(tmp_path, shared, monkeypatch, caplog):
     save_model(tmp_path)
     monkeypatch.chdir(tmp_path)
@@ -260,8 +297,10 @@ def test_a_grid_that_nobody_could_open_is_left_out_and_its_faces_are_made(tmp_pa
     ("asked", "words"),
     [
         (("--subject", "a.jpg", "--sample", "scene", "--out", "g.jpg"), "let --out end in .png, or name a folder"),
-        (("--subject", "a.jpg", "--sample", "scene", "--out", "g.png", "--paste"), "as --sample one file"),
-        (("--subject", "scene", "--sample", "scene", "--out", "g.png"), "is named with --subjects"),
+        (("--subject", "a.jpg", "--sample", "scene", "--out", "g.png", "--paste"), "do not go into one; name a folder"),
+        (("--subject", "a.jpg", "--sample", "scene", "--out", "-", "--paste"), "do not go into one; name a folder"),
+        (("--subjects", "scene", "--sample", "scene", "--out", "g", "--paste"), "--paste takes one person"),
+        (("--subjects", "scene", "--sample", "a.jpg", "--out", "g.png", "--paste"), "--paste takes one person"),
     ],
 )
 def test_a_grid_that_cannot_be_made_as_asked_is_one_sentence(tmp_path, monkeypatch, asked, words):
