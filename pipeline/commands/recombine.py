@@ -12,9 +12,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     whose.add_argument(
         "--subject", type=Path, nargs="+", metavar="FILE", help="photographs of one person, who gives the identity"
     )
-    whose.add_argument(
-        "--subjects", type=Path, metavar="DIR", help="a photograph of each of several people: makes the grid"
-    )
+    whose.add_argument("--subjects", type=Path, metavar="DIR", help="a photograph of each of several: makes the grid")
     which = command.add_mutually_exclusive_group(required=True)
     which.add_argument(
         "--sample",
