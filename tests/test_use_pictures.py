@@ -1,4 +1,4 @@
-"""The pictures of the documents: that the tool makes them, and that those which are here are marked and of one model."""
+"""The pictures of the documents: the tool makes them, and those that are here are marked and of one model."""
 
 import re
 

@@ -69,9 +69,10 @@ def grid(model: FaceSynthesizer, subjects: Sequence[Path], samples: Sequence[Pat
     """Every subject (rows) with every sample (columns), as `recombine` makes it."""
     portraits = Portraits(model.cut)
     x_s, x_a = (stacked(list(portraits.each(files))) for files in (subjects, samples))
-    z = model.attributes(x_a)
-    made = [[face, *model.synthesize(np.repeat(f[None], len(z), 0), z)] for face, f in zip(x_s, model.identity(x_s))]
-    return tiled([[np.full_like(x_s[0], 255), *x_a], *made])
+    z, rows = model.attributes(x_a), [[np.full_like(x_s[0], 255), *x_a]]
+    for face, f_I in zip(x_s, model.identity(x_s), strict=True):
+        rows.append([face, *model.synthesize(np.repeat(f_I[None], len(z), axis=0), z)])
+    return tiled(rows)
 
 
 def beside(left: np.ndarray, right: np.ndarray) -> np.ndarray:

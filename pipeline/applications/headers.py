@@ -34,6 +34,11 @@ def check(
         WeightsError: the file is missing, damaged, of another version, or asks for something else.
     """
     path, said = folder / weights.FILE, facts(folder)
+    if "people" in said and networks is ipgan_networks.networks:
+        raise weights.WeightsError(
+            f"{path}: this model is a CVAE-GAN, which knows its own people alone (`python -m pipeline inpaint`): "
+            "train one for anybody with `dvc exp run -S model.method=ipgan`"
+        )
     try:
         wanted = _shapes(said, networks, names)
     except (KeyError, TypeError, ValueError, RecursionError, OverflowError, RuntimeError) as error:

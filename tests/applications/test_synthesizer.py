@@ -8,6 +8,8 @@ from pipeline import paths
 from pipeline.applications.face_model import FaceModel
 from pipeline.applications.synthesizer import FaceSynthesizer
 from pipeline.datasets.pairs import to_tensor
+from pipeline.training.weights import WeightsError
+from tests.applications.test_inpainting import save_painter
 from tests.applications.test_recombine import save_model
 
 
@@ -41,6 +43,13 @@ def test_a_person_by_one_photograph_is_that_photograph(model, images):
     several = model.person(images)
     lengths = np.linalg.norm(model.identity(images), axis=1)
     assert np.linalg.norm(several) == pytest.approx(lengths.mean(), rel=1e-5)
+
+
+def test_a_cvae_gan_is_named_and_not_called_damaged(tmp_path):
+    save_painter(tmp_path)
+    with pytest.raises(WeightsError, match=r"is a CVAE-GAN.*inpaint.*`dvc exp run -S model.method=ipgan`") as caught:
+        FaceSynthesizer(tmp_path / paths.MODEL)
+    assert "damaged" not in str(caught.value)
 
 
 def test_another_model_has_another_fingerprint(model, tmp_path):
