@@ -54,6 +54,7 @@ def detect(photographs: Sequence[Path], false_alarms: float, honest: Path | None
     check_named(photographs)
     model = opened()
     portraits = Portraits(model.cut)
+    asked = [(portrait.name, portrait.face.image) for portrait in portraits.each(photographs)]
     if honest:
         shown = [portrait.face.image for portrait in portraits.each([honest])]
         calibration = calibrated(suspicion(model, np.stack(shown)), false_alarms, str(honest))
@@ -61,7 +62,6 @@ def detect(photographs: Sequence[Path], false_alarms: float, honest: Path | None
         calibration = calibrated(_of_prepared(model), false_alarms, "the val split of the prepared faces")
         if model.source == "rendered":
             log.warning("note: the threshold is of rendered heads; for photographs name honest ones with --honest")
-    asked = [(portrait.name, portrait.face.image) for portrait in portraits.each(photographs)]
     scores = suspicion(model, np.stack([image for _, image in asked]))
     decided = suspicious(scores, calibration)
     return {
