@@ -120,8 +120,8 @@ def inpaint(photograph: Path, mask: Path, person: str, steps: int, out: Path) ->
     painter.number(person)
     whole, portrait = Portraits(painter.cut).within(photograph)
     image = painter.fill(portrait.face.image, _hole(mask, whole.shape, portrait, painter.cut), person, steps)
-    inputs = {"photograph": str(photograph), "mask": str(mask), "person": person, "steps": steps}
-    made = {"out": str(out), "model": painter.fingerprint, "inputs": inputs}
+    inputs = {"photograph": str(photograph), "mask": str(mask), "person": person}
+    made = {"out": str(out), "model": painter.fingerprint, "inputs": inputs, "settings": {"steps": steps}}
     deliveries.file(out, marks.png(image, painter.fingerprint, marks.PASTED), made)
     return made
 
