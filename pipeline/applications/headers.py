@@ -68,6 +68,12 @@ def facts(folder: Path, how: str = HOW) -> dict[str, Any]:
         said: Any = weights.facts(folder, how)
     except (TypeError, RecursionError) as error:
         raise _unreadable(folder / weights.FILE, error) from None
+    except weights.WeightsError:
+        if folder == paths.MODEL:
+            raise  # which says how our own comes back
+        raise weights.WeightsError(
+            f"{folder / weights.FILE}: is damaged, or no model of Facet; fetch it again from whoever made it"
+        ) from None
     if not isinstance(said, dict):
         raise _unreadable(folder / weights.FILE, TypeError())
     return said
