@@ -122,6 +122,18 @@ def test_no_photograph_that_is_read_is_written_over(nothing_trained):
     assert (nothing_trained / "here.png").read_bytes() == b"a picture"
 
 
+@pytest.mark.parametrize("content", ['{"faces": 3}', "[1]", "no JSON"])
+def test_nor_is_a_json_file_of_somebody_beside_a_new_folder(nothing_trained, content):
+    (nothing_trained / "made.json").write_text(content)
+    for line in ("recombine --subjects folder --samples folder", "morph --subject a --sample a --to-sample a"):
+        with pytest.raises(UserError, match=r"made.json: is there already, and what is said of made goes there"):
+            asked(f"{line} --out made")
+    assert (nothing_trained / "made.json").read_text() == content
+    (nothing_trained / "made.json").write_text('{"facet": "synthetic, made by Facet"}')  # of a folder that was deleted
+    with pytest.raises(UserError, match=r"weights.safetensors is not there"):
+        asked("recombine --subjects folder --samples folder --out made")
+
+
 @pytest.mark.parametrize(
     "line", ["inspect folder", "augment --faces folder --out made", "augment --faces gone --out made"]
 )
