@@ -14,10 +14,11 @@ export NO_ALBUMENTATIONS_UPDATE := 1
 export WANDB_ERROR_REPORTING := false
 export DO_NOT_TRACK := 1
 
-.PHONY: help install repro smoke test soak lint bench ablations summary experiments difference curves stale lock repository
+.PHONY: help install repro profile smoke test soak lint bench ablations summary experiments difference curves stale lock repository
 
 help:
 	@echo 'make repro   train and evaluate with params.yaml; what is up to date is not done again'
+	@echo 'make profile NAME=gpu   an experiment with profiles/gpu (SETTINGS="-S train.images=8000000": and these)'
 	@echo 'make smoke   the same stages in one to five minutes, in a temporary clone, to see that everything runs'
 	@echo 'make test    all tests but the soak tests, in two processes (TEST_PROCESSES=0: in this one): 40 minutes'
 	@echo 'make soak    the soak tests: about ten minutes'
@@ -54,6 +55,12 @@ repro: repository $(INSTALLED)
 	@echo 'Images    results/synthesize/grid.png'
 	@echo 'Runs      look at them here: $(VENV)/bin/wandb leet ./wandb   upload them: docs/tracking.md'
 	@echo 'Compare   $(VENV)/bin/python -m pipeline compare'
+
+# By hand, `dvc exp run $(cat profiles/NAME)` goes on without settings where there is no such name, and runs the default.
+PROFILES := $(foreach name,$(notdir $(wildcard profiles/*)),$(if $(suffix $(name)),,$(name)))
+profile: repository $(INSTALLED)
+	$(if $(filter-out $(PROFILES),$(or $(NAME),-)),$(error NAME should be of: $(PROFILES) (got '$(NAME)')))
+	@dvc exp run $$(cat $(addprefix profiles/,$(NAME))) $(SETTINGS)
 
 smoke: repository $(INSTALLED)
 	@python tools/smoke.py $(SETTINGS)

@@ -14,4 +14,5 @@ def test_edits_of_a_model_that_can_do_them_come_nearer_to_the_truth_and_the_inte
     for row in rows:
         assert np.isclose(row["gain"], row["edited"] - row["untouched"])
         assert row["low"] <= row["gain"] <= row["high"]
+        assert np.isclose(row["way"], 1, atol=0.15), row  # all of it is drawn, but for what no grey level shows
     assert sum(row["low"] > 0 for row in rows) > len(rows) / 2

@@ -1,4 +1,4 @@
-"""Each profile is a list of settings that `dvc exp run $(cat profiles/NAME)` takes, making valid params."""
+"""Each profile is a list of settings that `make profile NAME=…` hands to `dvc exp run`, making valid params."""
 
 import os
 import re
@@ -97,6 +97,41 @@ def test_its_settings_make_valid_params(profile, params_of):
 def test_it_sets_each_key_once(profile):
     keys = [setting.partition("=")[0] for setting in own_settings(profile)]
     assert sorted(keys) == sorted(set(keys))
+
+
+@pytest.fixture
+def made(tmp_path):
+    """`make profile`, and what DVC is asked then; DVC itself would train."""
+    for name in ("Makefile", "requirements.lock", "requirements-torch.lock"):
+        shutil.copy(ROOT / name, tmp_path)
+    shutil.copytree(ROOT / "profiles", tmp_path / "profiles")
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "dvc").write_text('#!/bin/sh\necho dvc "$@"\n')
+    (tmp_path / ".venv" / "bin" / "dvc").chmod(0o755)
+    (tmp_path / ".venv" / ".installed").touch()
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
+
+    def make(*given: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(["make", "profile", *given], cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    return make
+
+
+def test_make_runs_an_experiment_with_the_settings_of_profiles_in_their_order(made):
+    done = made("NAME=paper paper_cvaegan", "SETTINGS=-S train.images=7")
+    assert done.returncode == 0, done.stderr
+    both = [word for setting in settings("paper_cvaegan") for word in ("-S", setting)]
+    assert done.stdout.split() == ["dvc", "exp", "run", *both, "-S", "train.images=7"]
+
+
+@pytest.mark.parametrize("name", ["gpuu", "", "paper gpuu", "README.md", "../params.yaml"])
+def test_a_mistyped_name_runs_nothing_and_is_told_the_others(made, name):
+    done = made(f"NAME={name}")
+    assert done.returncode != 0
+    assert "dvc" not in done.stdout
+    assert f"(got '{name}')" in done.stderr
+    for profile in PROFILES:
+        assert profile in done.stderr
 
 
 def test_smoke_needs_nothing_but_the_repository(params_of):

@@ -58,10 +58,21 @@ def picture_or_folder(out: Path) -> None:
 
 
 def vacant(out: Path) -> None:
-    """Raises UserError for a name that is taken by anything but an empty folder, or that may not be looked at."""
+    """Raises UserError for a name that is taken by anything but an empty folder, or whose OUT.json is somebody's."""
     try:
         taken = out.exists() and not (out.is_dir() and not any(out.iterdir()))
     except OSError as error:
         raise UserError(f"{out}: cannot be read ({error.strerror}); choose another place with --out") from None
     if taken or not out.name:
         raise UserError(f"{out}: is there already; name a folder with --out that is new or empty")
+    beside = out.with_name(f"{out.name}.json")
+    if _foreign(beside):
+        raise UserError(f"{beside}: is there already, and what is said of {out} goes there; name another with --out")
+
+
+def _foreign(file: Path) -> bool:
+    """Whether there is a file that no command of ours wrote."""
+    try:
+        return file.exists() and json.loads(file.read_bytes()).get("facet") != marks.SAYS
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return True

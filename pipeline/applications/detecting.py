@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from pipeline.applications.portraits import Portraits
+from pipeline.applications.portraits import Portraits, check_named
 from pipeline.applications.prepared import prepared
 from pipeline.applications.recombine import opened
 from pipeline.applications.synthesizer import FaceSynthesizer
@@ -51,8 +51,10 @@ def detect(photographs: Sequence[Path], false_alarms: float, honest: Path | None
         raise UserError(f"detect-adversarial: --false-alarms should be above 0 and below 1 (got {false_alarms:g})")
     if honest and not honest.is_dir():
         raise UserError(f"{honest}: is no folder; --honest takes a folder of photographs that nobody has changed")
+    check_named(photographs)
     model = opened()
     portraits = Portraits(model.cut)
+    asked = [(portrait.name, portrait.face.image) for portrait in portraits.each(photographs)]
     if honest:
         shown = [portrait.face.image for portrait in portraits.each([honest])]
         calibration = calibrated(suspicion(model, np.stack(shown)), false_alarms, str(honest))
@@ -60,7 +62,6 @@ def detect(photographs: Sequence[Path], false_alarms: float, honest: Path | None
         calibration = calibrated(_of_prepared(model), false_alarms, "the val split of the prepared faces")
         if model.source == "rendered":
             log.warning("note: the threshold is of rendered heads; for photographs name honest ones with --honest")
-    asked = [(portrait.name, portrait.face.image) for portrait in portraits.each(photographs)]
     scores = suspicion(model, np.stack([image for _, image in asked]))
     decided = suspicious(scores, calibration)
     return {

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from pipeline.applications.directions import Directions
-from pipeline.applications.editing import KNOWN, Change, edited
+from pipeline.applications.editing import KNOWN, Change, edited, read
 from pipeline.applications.synthesizer import FaceSynthesizer
 from pipeline.datasets import heads
 from pipeline.metrics.truth import psnr
@@ -17,10 +17,12 @@ Draw = Callable[[np.ndarray, np.ndarray], np.ndarray]  # identity [B, 50], attri
 
 
 class Truth(NamedTuple):
-    """Peak signal-to-noise ratio against the head that is truly so, dB, [B]."""
+    """Peak signal-to-noise ratio against the head that is truly so, dB, and how far the number went, [B] each."""
 
     edited: Tensor
     untouched: Tensor  # of the model's drawing of the head as it was: what anyone could give
+    asked: Tensor  # by how much the number should change, from what is read of the head
+    drawn: Tensor  # by how much it differs between the two drawings, as the model's own codes read them
 
 
 def against_truth(
@@ -43,11 +45,13 @@ def against_truth(
     """
     vectors = {"trait": people, "attribute": circumstances}
     before = draw(people, circumstances)
-    vectors[change.kind] = _changed(vectors[change.kind], change)
+    vectors[change.kind] = changed(vectors[change.kind], change)
     true = _tensor(draw(vectors["trait"], vectors["attribute"]))
-    made, _, _ = edited(model, directions, before, change)
+    made, now, then = edited(model, directions, before, change)
     untouched = model.synthesize(model.identity(before), model.attributes(before))
-    return Truth(psnr(_tensor(made), true), psnr(_tensor(untouched), true))
+    after, without = (read(model, directions, images, change) for images in (made, untouched))
+    asked, drawn = torch.from_numpy(then - now), torch.from_numpy(after - without)
+    return Truth(psnr(_tensor(made), true), psnr(_tensor(untouched), true), asked, drawn)
 
 
 def rendered(size: int) -> Draw:
@@ -59,8 +63,8 @@ def rendered(size: int) -> Draw:
     return draw
 
 
-def _changed(vectors: np.ndarray, change: Change) -> np.ndarray:
-    """With one number changed, kept in its range."""
+def changed(vectors: np.ndarray, change: Change) -> np.ndarray:
+    """Vectors [B, d] with one number changed, kept in its range."""
     place = [d.name for d in KNOWN[change.kind]].index(change.name)
     dimension, changed = KNOWN[change.kind][place], vectors.copy()
     then = vectors[:, place] + change.amount if change.relative else np.full(len(vectors), change.amount)

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ from safetensors.numpy import save as serialized
 from pipeline import paths
 from pipeline.applications import deliveries, marks
 from pipeline.applications.directions import Directions, fits
-from pipeline.applications.portraits import STDIN, Portraits
+from pipeline.applications.portraits import Portraits, check_named, stacked
 from pipeline.applications.prepared import prepared
 from pipeline.applications.recombine import opened
 from pipeline.applications.synthesizer import FaceSynthesizer
@@ -38,8 +39,13 @@ class Change(NamedTuple):
     relative: bool  # by so much; else to so much
 
 
-def edit(photograph: Path, change: Change, out: Path) -> dict[str, Any]:
-    """Write one PNG: the photograph's face, drawn with one thing changed.
+def edit(photographs: Sequence[Path], change: Change, out: Path) -> dict[str, Any]:
+    """Write the face of each photograph, drawn with one thing changed.
+
+    Args:
+        photographs: files, folders, or `-`.
+        change: the same for all.
+        out: of one photograph ends in .png or is `-`; of one or several a folder.
 
     Returns:
         What stands in the file beside it.
@@ -47,20 +53,28 @@ def edit(photograph: Path, change: Change, out: Path) -> dict[str, Any]:
     Raises:
         UserError: there is no such thing, the photograph shows no face, the model is missing, or nothing to fit on.
     """
-    if out != STDIN and out.suffix.lower() != ".png":
-        raise UserError(f"{out}: the result is a PNG; let --out end in .png")
+    deliveries.picture_or_folder(out)
     checked(change)
+    check_named(photographs, out)
     model = opened()
-    portraits = Portraits(model.cut)
+    shown = list(Portraits(model.cut).each(photographs))  # before minutes of fitting
+    if len(shown) > 1 and deliveries.is_picture(out):
+        raise UserError(f"{out}: {len(shown)} photographs do not go into one; name a folder with --out")
     directions = known_directions(model)
     told = directions[change.kind].clarity[[d.name for d in KNOWN[change.kind]].index(change.name)]
     if told < FAINT:
         log.warning("note: this model's codes tell next to nothing of %s; little will change", change.name)
-    portrait = portraits.of(photograph)
-    image, now, then = edited(model, directions, portrait.face.image[None], change)
-    settings = {change.kind: change.name, "from": float(now[0]), "to": float(then[0])}
-    made = {"out": str(out), "model": model.fingerprint, "inputs": {"photograph": portrait.name}, "settings": settings}
-    deliveries.file(out, marks.png(image[0], model.fingerprint), made)
+    images, now, then = edited(model, directions, stacked(shown), change)
+    numbers = {"from": now, "to": then, "drawn": read(model, directions, images, change)}
+    names = [portrait.name for portrait in shown]
+    made: dict[str, Any] = {"out": str(out), "model": model.fingerprint, "inputs": {"photograph": names}}
+    made["settings"] = {change.kind: change.name, **{name: array.tolist() for name, array in numbers.items()}}
+    if deliveries.is_picture(out):
+        deliveries.file(out, marks.png(images[0], model.fingerprint), made)
+        return made
+    with deliveries.folder(out, made) as part:
+        for number, (name, image) in enumerate(zip(names, images, strict=True)):
+            (part / f"{number:03d}_{Path(name).stem}.png").write_bytes(marks.png(image, model.fingerprint))
     return made
 
 
@@ -74,6 +88,12 @@ def edited(
     then = now + change.amount if change.relative else np.full_like(now, change.amount)
     codes[change.kind] = lines.moved(code, known, change.name, now, then)
     return model.synthesize(codes["trait"], codes["attribute"]), now, then
+
+
+def read(model: FaceSynthesizer, directions: dict[str, Directions], images: np.ndarray, change: Change) -> np.ndarray:
+    """The number that is changed, as the codes of aligned faces, uint8 [B, S, S, 3], speak of it: float64 [B]."""
+    code = model.identity(images) if change.kind == "trait" else model.attributes(images)
+    return directions[change.kind].read(code, KNOWN[change.kind], change.name)
 
 
 def checked(change: Change) -> None:

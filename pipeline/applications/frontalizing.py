@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.applications import deliveries, marks
 from pipeline.applications.evaluation.uses import FRONTAL
 from pipeline.applications.judging import known_attributes
-from pipeline.applications.portraits import Portraits
+from pipeline.applications.portraits import Portraits, check_named
 from pipeline.applications.prepared import prepared
 from pipeline.applications.recombine import opened
 from pipeline.applications.synthesizer import FaceSynthesizer
@@ -42,6 +42,7 @@ def frontalize(subject: Sequence[Path], template: Path | None, out: Path) -> dic
         UserError: a photograph shows no face, the model is missing, or nothing says what the front is.
     """
     deliveries.picture_or_folder(out)
+    check_named([*subject, *([template] if template else [])], out)
     model = opened()
     portraits = Portraits(model.cut)
     if template is None:

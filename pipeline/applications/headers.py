@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from safetensors import safe_open
 
+from pipeline import paths
 from pipeline.applications.export import description
 from pipeline.datasets.faces import Cut
 from pipeline.methods import ipgan_networks
@@ -33,6 +34,11 @@ def check(
         WeightsError: the file is missing, damaged, of another version, or asks for something else.
     """
     path, said = folder / weights.FILE, facts(folder)
+    if "people" in said and networks is ipgan_networks.networks:
+        raise weights.WeightsError(
+            f"{path}: this model is a CVAE-GAN, which knows its own people alone (`python -m pipeline inpaint`): "
+            "train one for anybody with `dvc exp run -S model.method=ipgan`"
+        )
     try:
         wanted = _shapes(said, networks, names)
     except (KeyError, TypeError, ValueError, RecursionError, OverflowError, RuntimeError) as error:
@@ -57,13 +63,33 @@ def facts(folder: Path, how: str = HOW) -> dict[str, Any]:
     Raises:
         WeightsError: the file is missing or damaged, or says something else than names and values.
     """
+    _check_present(folder, how)
     try:
         said: Any = weights.facts(folder, how)
     except (TypeError, RecursionError) as error:
         raise _unreadable(folder / weights.FILE, error) from None
+    except weights.WeightsError:
+        if folder == paths.MODEL:
+            raise  # which says how our own comes back
+        raise weights.WeightsError(
+            f"{folder / weights.FILE}: is damaged, or no model of Facet; fetch it again from whoever made it"
+        ) from None
     if not isinstance(said, dict):
         raise _unreadable(folder / weights.FILE, TypeError())
     return said
+
+
+def _check_present(folder: Path, how: str) -> None:
+    """Raises WeightsError for a file that is missing: our own can be made, any other folder is one that was named."""
+    path = folder / weights.FILE
+    if path.exists():
+        return
+    if folder != paths.MODEL:
+        raise weights.WeightsError(f"{path} is not there; name a folder that `train` or `export` wrote")
+    make = f"`make repro` or `{HOW}`" if how == HOW else f"`{how}`"
+    raise weights.WeightsError(
+        f"{path} is not there; make it with {make}, or fetch it with `dvc pull` where a DVC remote has it"
+    )
 
 
 def _unreadable(path: Path, error: Exception) -> weights.WeightsError:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from pipeline import paths
 from pipeline.applications import deliveries, headers, marks
-from pipeline.applications.portraits import Portrait, Portraits
+from pipeline.applications.portraits import Portrait, Portraits, check_named
 from pipeline.applications.synthesizer import fingerprint
 from pipeline.datasets.faces import Cut
 from pipeline.datasets.pairs import to_images, to_tensor
@@ -115,12 +115,13 @@ def inpaint(photograph: Path, mask: Path, person: str, steps: int, out: Path) ->
     Raises:
         UserError: a file does not do, the model does not know the person, or is none that could.
     """
+    check_named([photograph, mask], out)
     painter = Painter()
     painter.number(person)
     whole, portrait = Portraits(painter.cut).within(photograph)
     image = painter.fill(portrait.face.image, _hole(mask, whole.shape, portrait, painter.cut), person, steps)
-    inputs = {"photograph": str(photograph), "mask": str(mask), "person": person, "steps": steps}
-    made = {"out": str(out), "model": painter.fingerprint, "inputs": inputs}
+    inputs = {"photograph": str(photograph), "mask": str(mask), "person": person}
+    made = {"out": str(out), "model": painter.fingerprint, "inputs": inputs, "settings": {"steps": steps}}
     deliveries.file(out, marks.png(image, painter.fingerprint, marks.PASTED), made)
     return made
 

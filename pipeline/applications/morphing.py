@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.applications import deliveries, marks
 from pipeline.applications.films import FILMS
-from pipeline.applications.portraits import STDIN, Portraits, stacked
+from pipeline.applications.portraits import STDIN, Portraits, check_named, stacked
 from pipeline.applications.recombine import opened
 from pipeline.applications.synthesizer import FaceSynthesizer
 from pipeline.datasets.contact_sheet import tiled
@@ -30,6 +30,7 @@ def morph(
         UserError: neither end differs, a file shows no face, the model is missing, or `out` cannot be written.
     """
     _check(to_subject, to_sample, count, out)
+    check_named([*subject, *to_subject, sample, *([to_sample] if to_sample else [])], out)
     model = opened()
     portraits = Portraits(model.cut)
     shown = {

@@ -1,10 +1,11 @@
 """The faces of photographs that a person names: files, folders, or `-` for one on standard input."""
 
 import logging
+import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -19,6 +20,7 @@ log = logging.getLogger(__name__)
 
 MIN_SCORE = 0.6  # a person chose this photograph, so a less certain face is still the one that is meant
 STDIN = Path("-")
+Look = TypeVar("Look")  # what is made of a photograph
 
 
 class Portrait(NamedTuple):
@@ -65,6 +67,14 @@ class Portraits:
             log.warning("note: %s: %d faces were found, the %s one is used", file, face.faces, self.cut.choose)
         return photograph, Portrait(str(file), face)
 
+    def each_within(self, folder: Path) -> Iterator[tuple[np.ndarray, Portrait]]:
+        """The photographs of a folder with their faces, one at a time; one without a face is passed over, and said.
+
+        Raises:
+            UserError: none shows a face.
+        """
+        return self._in_folder(folder, self.within)
+
     def each(self, places: Sequence[Path]) -> Iterator[Portrait]:
         """The faces of files and of all files in folders; in a folder, one without a face is passed over, and said.
 
@@ -72,13 +82,13 @@ class Portraits:
             UserError: a file that was named shows no face, or a folder has none that does.
         """
         for place in places:
-            yield from self._in_folder(place) if place.is_dir() else [self.of(place)]
+            yield from self._in_folder(place, self.of) if place.is_dir() else [self.of(place)]
 
-    def _in_folder(self, folder: Path) -> Iterator[Portrait]:
+    def _in_folder(self, folder: Path, look: Callable[[Path], Look]) -> Iterator[Look]:
         found = False
         for path in sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".")):
             try:
-                yield self.of(path)
+                yield look(path)
                 found = True
             except UserError as error:
                 log.warning("passed over: %s", error)
@@ -86,6 +96,30 @@ class Portraits:
             raise UserError(
                 f"{folder}: no face was found in any file of this folder; name one with photographs of faces"
             )
+
+
+def check_named(places: Iterable[Path], out: Path = STDIN) -> None:
+    """What can be said of photographs by their names alone, before a model is opened.
+
+    Args:
+        places: files, folders, or `-`.
+        out: what will be written; `-` is standard output.
+
+    Raises:
+        UserError: one is not there, `-` stands for several, or `out` is one of them.
+    """
+    named = list(places)
+    if named.count(STDIN) > 1:
+        raise UserError("-: standard input holds one photograph; name the others as files")
+    for place in named:
+        if place == STDIN:
+            continue
+        try:
+            os.stat(place)
+        except OSError as error:
+            raise UserError(f"{place}: cannot be opened ({error.strerror}); choose another photograph") from None
+        if out != STDIN and os.path.isfile(out) and place.samefile(out.parent if place.is_dir() else out):
+            raise UserError(f"{out}: is one of the photographs that are read; choose another name with --out")
 
 
 def stacked(portraits: Sequence[Portrait]) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 from pipeline import paths
 from pipeline.applications import deliveries, marks
 from pipeline.applications.pasting import paste
-from pipeline.applications.portraits import STDIN, Portrait, Portraits, stacked
+from pipeline.applications.portraits import STDIN, Portrait, Portraits, check_named, stacked
 from pipeline.applications.synthesizer import FaceSynthesizer
 from pipeline.datasets.contact_sheet import tiled
 from pipeline.datasets.photographs.decoding import MAX_PIXELS
@@ -52,6 +52,7 @@ def recombine(subject: Sequence[Path], sample: Path, out: Path, whole: bool = Fa
     """
     if out != STDIN and out.suffix.lower() != ".png":
         raise UserError(f"{out}: the result is a PNG; let --out end in .png")
+    check_named([*subject, sample], out)
     model = opened()
     portraits = Portraits(model.cut)
     x_s = list(portraits.each(subject))
@@ -60,18 +61,51 @@ def recombine(subject: Sequence[Path], sample: Path, out: Path, whole: bool = Fa
     said: dict[str, Any] = {"settings": {"paste": whole}, "subject": _names(x_s), "sample": [x_a.name]}
     if not whole:
         return delivered(out, image, model, **said)
-    face = x_a.face
-    if face.points is None:
-        raise ValueError("a portrait's face should have its points in the photograph")
-    image = paste(photograph, face.points, face.image, image, model.cut.margin)
-    return delivered(out, image, model, marks.PASTED, **said)
+    return delivered(out, _pasted(photograph, x_a, image, model), model, marks.PASTED, **said)
 
 
-def recombine_all(subjects: Path, samples: Path, out: Path) -> dict[str, Any]:
-    """Every person of a folder (or file) with every sample of another, as a grid, or each in a folder with the grid.
+def paste_all(subject: Sequence[Path], samples: Path, out: Path) -> dict[str, Any]:
+    """Write a folder of whole photographs, those of `samples`, each with one person's face in it.
 
     Args:
-        subjects: photographs, each of another person.
+        subject: photographs of one person.
+        samples: a folder of photographs that give all else; one of them is in memory at a time.
+        out: a folder that is new or empty.
+
+    Returns:
+        What stands in the file beside it.
+
+    Raises:
+        UserError: a photograph shows no face, the model is missing, or the place does not do.
+    """
+    if deliveries.is_picture(out):
+        raise UserError(f"{out}: several photographs do not go into one; name a folder with --out")
+    deliveries.picture_or_folder(out)
+    check_named([*subject, samples])
+    model = opened()
+    portraits = Portraits(model.cut)
+    x_s = list(portraits.each(subject))
+    f_I = model.person(stacked(x_s))
+    pasted: list[str] = []
+    inputs = {"subject": _names(x_s), "sample": pasted}
+    said = {"out": str(out), "model": model.fingerprint, "inputs": inputs, "settings": {"paste": True}}
+    with deliveries.folder(out, said) as part:
+        for photograph, x_a in portraits.each_within(samples):
+            image = model.synthesize(f_I, model.attributes(stacked([x_a])))[0]
+            whole = _pasted(photograph, x_a, image, model)
+            file = part / f"{Path(x_a.name).stem}.png"
+            if file.exists():  # two names may differ in their endings alone
+                file = part / f"{Path(x_a.name).name}.png"
+            file.write_bytes(marks.png(whole, model.fingerprint, marks.PASTED))
+            pasted.append(x_a.name)
+    return said
+
+
+def recombine_all(subjects: Path | Sequence[Path], samples: Path, out: Path) -> dict[str, Any]:
+    """Every person with every sample of a folder (or file), as a grid, or each in a folder with the grid.
+
+    Args:
+        subjects: a folder (or file) of photographs, each of another person; several: of one person.
         samples: photographs that give all else.
         out: ends in .png or is `-` for the grid alone; else a folder that is new or empty.
 
@@ -82,21 +116,28 @@ def recombine_all(subjects: Path, samples: Path, out: Path) -> dict[str, Any]:
         UserError: a photograph shows no face, the model is missing, or the place does not do.
     """
     deliveries.picture_or_folder(out)
+    named = [subjects] if isinstance(subjects, Path) else subjects
+    check_named([*named, samples], out)
     model = opened()
     portraits = Portraits(model.cut)
-    x_s, x_a = (list(portraits.each([place])) for place in (subjects, samples))
-    f_I, z = model.identity(stacked(x_s)), model.attributes(stacked(x_a))
+    x_s, x_a = (list(portraits.each(places)) for places in (named, [samples]))
+    inputs = {"subject": _names(x_s), "sample": _names(x_a)}
+    if isinstance(subjects, Path):
+        f_I, people = model.identity(stacked(x_s)), inputs["subject"]
+    else:
+        f_I, people = model.person(stacked(x_s)), [str(subjects[0])]
+    x_s = x_s[: len(f_I)]  # a row begins with its person, or with the first of the person's photographs
+    z = model.attributes(stacked(x_a))
     made = (model.synthesize(np.repeat(one[None], len(z), axis=0), z) for one in f_I)  # a person at a time
     blank = np.full_like(x_s[0].face.image, 255)
     rows, reason = [[blank, *stacked(x_a)]], _too_large(model.image_size, len(x_s), len(x_a))
-    inputs = {"subject": _names(x_s), "sample": _names(x_a)}
     if deliveries.is_picture(out):
         if reason:
             raise UserError(f"{out}: {reason}; name a folder with --out, which gets the faces without it")
         rows += [[person.face.image, *row] for person, row in zip(x_s, made, strict=True)]
         return delivered(out, tiled(rows, GAP), model, subject=inputs["subject"], sample=inputs["sample"])
     said = {"out": str(out), "model": model.fingerprint, "inputs": inputs}
-    names = iter(_files(x_s, x_a))
+    names = iter(_files(people, inputs["sample"]))
     with deliveries.folder(out, said) as part:
         for person, row in zip(x_s, made, strict=True):
             for image in row:
@@ -141,8 +182,15 @@ def _names(portraits: Iterable[Portrait]) -> list[str]:
     return [portrait.name for portrait in portraits]
 
 
-def _files(x_s: Sequence[Portrait], x_a: Sequence[Portrait]) -> list[str]:
+def _pasted(photograph: np.ndarray, x_a: Portrait, image: np.ndarray, model: FaceSynthesizer) -> np.ndarray:
+    face = x_a.face
+    if face.points is None:
+        raise ValueError("a portrait's face should have its points in the photograph")
+    return paste(photograph, face.points, face.image, image, model.cut.margin)
+
+
+def _files(people: Sequence[str], samples: Sequence[str]) -> list[str]:
     """SUBJECT_SAMPLE.png of each with each, numbered where two would have the same name."""
-    names = [f"{Path(s.name).stem}_{Path(a.name).stem}.png" for s, a in product(x_s, x_a)]
+    names = [f"{Path(s).stem}_{Path(a).stem}.png" for s, a in product(people, samples)]
     alike = len({name.lower() for name in names}) < len(names)  # some disks know no capitals
     return [f"{number:04d}_{name}" for number, name in enumerate(names)] if alike else names

@@ -9,14 +9,16 @@ from pipeline.errors import UserError
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     command = commands.add_parser("edit", help="one thing of a face changed: yaw, smile, light, or beard, hair, shape")
-    command.add_argument("--photograph", type=Path, metavar="FILE", help="the face; - is standard input")
+    command.add_argument(
+        "--photograph", type=Path, nargs="+", metavar="FILE", help="faces: files, folders, or - for standard input"
+    )
     what = command.add_mutually_exclusive_group()
     what.add_argument("--attribute", metavar="NAME", help="of the circumstances, in z: yaw, smile, light_azimuth, …")
     what.add_argument("--trait", metavar="NAME", help="of the person, in f_I: beard, hair_length, jaw_width, …")
     how = command.add_mutually_exclusive_group()
     how.add_argument("--by", type=float, metavar="AMOUNT", help="so much more, in its own unit")
     how.add_argument("--to", type=float, metavar="AMOUNT", help="from what is read from the photograph to this")
-    command.add_argument("--out", type=Path, metavar="PNG", help="-: standard output")
+    command.add_argument("--out", type=Path, metavar="OUT", help=".png or -: of one photograph; else a folder for all")
     command.add_argument(
         "--fit", action="store_true", help="find the directions anew, and list all names with units and ranges"
     )
@@ -35,7 +37,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     a = arguments
     if a.fit:
-        if a.photograph or a.out or a.attribute or a.trait or a.by or a.to or a.json:
+        if a.photograph or a.out or a.attribute or a.trait or a.json or (a.by, a.to) != (None, None):
             raise UserError("edit: --fit stands alone; edit the photograph with a second command")
         print(editing.as_text(editing.fit(opened())))
         return

@@ -13,6 +13,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def run(arguments: argparse.Namespace) -> None:
+    from pipeline.applications.prepared import check_prepared
     from pipeline.datasets.building.statistics import as_text, describe
 
+    check_prepared(arguments.folder)
     print(as_text(describe(arguments.folder)))

@@ -26,10 +26,10 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         type=Path,
         metavar="PNG",
         required=True,
-        help="of a grid also a folder, for all its faces; -: the picture",
+        help="of a grid also a folder, for all its faces; of --paste with a folder, a folder; -: the picture",
     )
     command.add_argument(
-        "--paste", action="store_true", help="of one --sample: its whole photograph, with the made face in it"
+        "--paste", action="store_true", help="the sample's whole photograph, with the made face in it; of a folder, all"
     )
     add_json(command)
     command.epilog = (
@@ -41,27 +41,16 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from pipeline.applications.recombine import recombine, recombine_all
+    from pipeline.applications.recombine import paste_all, recombine, recombine_all
     from pipeline.errors import UserError
 
-    if arguments.subject and arguments.sample and not arguments.sample.is_dir():
-        made = recombine(arguments.subject, arguments.sample, arguments.out, arguments.paste)
-    elif arguments.paste:
-        raise UserError(
-            "recombine: --paste takes one --subject, by one or several photographs, and as --sample one file"
-        )
+    a, folder = arguments, arguments.samples or arguments.sample
+    if a.paste and a.subjects:
+        raise UserError("recombine: --paste takes one person: name the photographs of one with --subject")
+    if a.subject and not folder.is_dir() and (a.sample or a.paste):
+        made = recombine(a.subject, folder, a.out, a.paste)
+    elif a.paste:
+        made = paste_all(a.subject, folder, a.out)
     else:
-        subjects = arguments.subjects or _one(arguments.subject)
-        made = recombine_all(subjects, arguments.samples or arguments.sample, arguments.out)
-    say(arguments, made)
-
-
-def _one(subject: list[Path]) -> Path:
-    from pipeline.errors import UserError
-
-    if len(subject) > 1 or subject[0].is_dir():
-        raise UserError(
-            "recombine: several photographs of one --subject go with one --sample; a folder of several people is named "
-            "with --subjects"
-        )
-    return subject[0]
+        made = recombine_all(a.subjects or a.subject, folder, a.out)
+    say(a, made)

@@ -132,7 +132,7 @@ def test_folders_that_do_not_do_are_refused_and_nothing_is_left(project):
     with pytest.raises(UserError, match=r"mine\.parquet: is there already"):
         augment(paths.FACES, EACH, 0, project / "mine")
     assert (project / "mine.parquet").read_bytes() == b"a list of photographs"
-    with pytest.raises(UserError, match="nobody is not there: let --faces name a prepared folder"):
+    with pytest.raises(UserError, match="nobody: holds no prepared faces; name a folder"):
         augment(project / "nobody", EACH, 0, project / "more")
     prepare_images(project, np.zeros((2, 32, 32, 3), np.uint8), split=["train"] * 2, identity=["ada"] * 2)
     with pytest.raises(UserError, match="one person alone has nobody"):

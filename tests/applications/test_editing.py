@@ -160,15 +160,19 @@ def test_what_is_missing_is_said(given):
 
 
 def test_directions_are_found_anew_by_a_command_of_its_own():
-    asked = parser().parse_args(["edit", "--fit", "--photograph", "a.jpg"])
-    with pytest.raises(UserError, match="--fit stands alone"):
-        asked.run(asked)
+    for more in (["--photograph", "a.jpg"], ["--by", "0"], ["--json"]):
+        asked = parser().parse_args(["edit", "--fit", *more])
+        with pytest.raises(UserError, match="--fit stands alone"):
+            asked.run(asked)
 
 
 @pytest.mark.shared
 @pytest.mark.slow
 def test_a_photograph_is_edited_and_the_file_says_how(project, tmp_path, shared, monkeypatch, capsys, caplog):
     monkeypatch.setenv("FACET_ASSETS", str(shared / "models"))
+    Image.new("RGB", (200, 200), (90, 120, 90)).save("wall.png")
+    with pytest.raises(UserError, match=r"wall.png: no face was found"):  # though there are no heads to learn from
+        editing.edit([tmp_path / "wall.png"], Change("attribute", "yaw", 40, relative=True), tmp_path / "wall_made.png")
     prepare_heads(tmp_path, {"train": 8}, each=3)
     face = next((shared / "faces" / "london").glob("*/neutral.jpg"))
     for name, amount in (("still", "0"), ("turned", "40")):
@@ -185,7 +189,18 @@ def test_a_photograph_is_edited_and_the_file_says_how(project, tmp_path, shared,
     with Image.open("turned.png") as picture:
         assert picture.text["Comment"] == f"synthetic, made by Facet, model {project.fingerprint}"
     made = json.loads((tmp_path / "turned.png.json").read_text())["settings"]
-    assert made["to"] - made["from"] == pytest.approx(40)
+    assert made["to"][0] - made["from"][0] == pytest.approx(40)
+    assert np.isfinite(made["drawn"]).all()
+    several = ["edit", "--photograph", str(face), str(face.parent), "--attribute", "yaw", "--by", "40", "--out"]
+    with pytest.raises(UserError, match=r"several.png: 3 photographs do not go into one; name a folder"):
+        editing.edit([face, face.parent], Change("attribute", "yaw", 40, relative=True), tmp_path / "several.png")
+    asked = parser().parse_args([*several, "several"])
+    asked.run(asked)
+    files = sorted(path.name for path in (tmp_path / "several").iterdir())
+    assert files == ["000_neutral.png", "001_neutral.png", "002_smiling.png"]
+    assert np.abs(np.asarray(Image.open(f"several/{files[0]}")).astype(int) - turned).max() <= 1
+    said = json.loads((tmp_path / "several.json").read_text())
+    assert len(said["inputs"]["photograph"]) == len(said["settings"]["drawn"]) == 3
     asked = parser().parse_args(["edit", "--fit"])
     asked.run(asked)
     assert "--attribute yaw" in capsys.readouterr().out

@@ -1,5 +1,6 @@
 """A hole is filled by what G draws of a person, and nothing else changes."""
 
+import json
 import os
 import subprocess
 import sys
@@ -134,6 +135,9 @@ def test_a_photograph_and_each_mistake(tmp_path, shared):
     with Image.open(tmp_path / "out.png") as made:
         assert made.size == (32, 32)
         assert "compositeWithTrainedAlgorithmicMedia" in made.text["XML:com.adobe.xmp"]
+    said = json.loads((tmp_path / "out.png.json").read_text())
+    assert said["settings"] == {"steps": 10}
+    assert said["inputs"] == {"photograph": "face.jpg", "mask": "mask.png", "person": PEOPLE[0]}
     refused(inpaint(tmp_path, shared, mask="small.png"), "small.png", "256 x 256 pixels and the photograph 512 x 512")
     refused(inpaint(tmp_path, shared, mask="black.png"), "nothing of the face is white")
     refused(inpaint(tmp_path, shared, out="out.jpg"), "let --out end in .png")

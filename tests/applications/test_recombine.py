@@ -28,6 +28,12 @@ MODEL = Model(
 )  # fmt: skip
 
 
+def save_pictures(top):
+    """Two files that are there, which is all that is asked before there is a model."""
+    for name in ("a.jpg", "b.jpg"):
+        (top / name).write_bytes(b"a picture")
+
+
 def save_model(top, **facts):
     said = {"identities": 3, "cut": CUT, "source": "photos", "model": MODEL.model_dump(), **facts}
     weights.save(top / paths.MODEL, ipgan_networks.networks(MODEL, 32, 3), said)
@@ -139,6 +145,7 @@ def test_photographs_that_do_not_do(tmp_path, shared):
 
 @pytest.mark.slow
 def test_without_a_trained_model_it_says_how_to_get_one(tmp_path):
+    save_pictures(tmp_path)
     done = recombine(tmp_path, "--subject", "a.jpg", "--sample", "b.jpg", "--out", "c.png")
     refused(done, "models/train", "dvc repro train", "dvc pull")
 
@@ -148,6 +155,7 @@ def test_a_damaged_model_is_refused(tmp_path):
     save_model(tmp_path)
     file = tmp_path / paths.MODEL / weights.FILE
     file.write_bytes(file.read_bytes()[:1000])
+    save_pictures(tmp_path)
     done = recombine(tmp_path, "--subject", "a.jpg", "--sample", "b.jpg", "--out", "c.png")
     refused(done, "is damaged", "dvc checkout")
 
@@ -155,6 +163,7 @@ def test_a_damaged_model_is_refused(tmp_path):
 @pytest.mark.slow
 def test_without_a_detector_it_says_where_to_get_it(tmp_path):
     save_model(tmp_path)
+    save_pictures(tmp_path)
     done = recombine(tmp_path, "--subject", "a.jpg", "--sample", "b.jpg", "--out", "c.png")
     refused(done, "python -m pipeline fetch yunet", "FACET_ASSETS")
 
@@ -228,6 +237,39 @@ def test_a_folder_as_sample_and_names_that_are_alike_and_the_grid_to_standard_ou
 
 @pytest.mark.shared
 @pytest.mark.slow
+def test_one_person_by_several_photographs_in_all_photographs_of_a_scene(tmp_path, shared, monkeypatch, capsys):
+    save_model(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FACET_ASSETS", str(shared / "models"))
+    person, *others = sorted(p for p in (shared / "faces" / "london").iterdir() if p.is_dir())[:3]
+    shutil.copytree(person, "ada")
+    (tmp_path / "scene").mkdir()
+    for number, other in enumerate(others):
+        cv2.imwrite(f"scene/{number}.png", cv2.imread(str(other / "smiling.jpg")))
+    shutil.copy(others[0] / "neutral.jpg", "scene/1.jpg")
+    (tmp_path / "scene" / "notes.txt").write_text("not a photograph")
+
+    ask("--subject", "ada", "--samples", "scene", "--out", "grid", "--json")
+    assert len(json.loads(capsys.readouterr().out)["inputs"]["subject"]) == 2
+    names = {"0000_ada_0.png", "0001_ada_1.png", "0002_ada_1.png"}  # of 1.jpg and of 1.png
+    assert {path.name for path in (tmp_path / "grid").iterdir()} == {"grid.png", *names}
+    ask("--subject", "ada/neutral.jpg", "ada/smiling.jpg", "--sample", "scene/1.png", "--out", "one.png")
+    assert np.abs(cv2.imread("one.png").astype(int) - cv2.imread("grid/0002_ada_1.png")).max() <= 1
+
+    ask("--subject", "ada", "--sample", "scene", "--paste", "--out", "pasted")
+    assert {path.name for path in (tmp_path / "pasted").iterdir()} == {"0.png", "1.png", "1.png.png"}
+    ask("--subject", "ada", "--samples", "scene/1.png", "--paste", "--out", "whole.png")
+    assert np.array_equal(cv2.imread("pasted/1.png.png"), cv2.imread("whole.png"))
+    assert cv2.imread("whole.png").shape == cv2.imread("scene/1.png").shape
+    with Image.open("pasted/0.png") as picture:
+        assert "compositeWithTrainedAlgorithmicMedia" in picture.text["XML:com.adobe.xmp"]
+    said = json.loads((tmp_path / "pasted.json").read_text())
+    assert said["inputs"]["sample"] == ["scene/0.png", "scene/1.jpg", "scene/1.png"]
+    assert said["settings"] == {"paste": True}
+
+
+@pytest.mark.shared
+@pytest.mark.slow
 def test_a_grid_that_nobody_could_open_is_left_out_and_its_faces_are_made(tmp_path, shared, monkeypatch, caplog):
     save_model(tmp_path)
     monkeypatch.chdir(tmp_path)
@@ -251,8 +293,10 @@ def test_a_grid_that_nobody_could_open_is_left_out_and_its_faces_are_made(tmp_pa
     ("asked", "words"),
     [
         (("--subject", "a.jpg", "--sample", "scene", "--out", "g.jpg"), "let --out end in .png, or name a folder"),
-        (("--subject", "a.jpg", "--sample", "scene", "--out", "g.png", "--paste"), "as --sample one file"),
-        (("--subject", "scene", "--sample", "scene", "--out", "g.png"), "is named with --subjects"),
+        (("--subject", "a.jpg", "--sample", "scene", "--out", "g.png", "--paste"), "do not go into one; name a folder"),
+        (("--subject", "a.jpg", "--sample", "scene", "--out", "-", "--paste"), "do not go into one; name a folder"),
+        (("--subjects", "scene", "--sample", "scene", "--out", "g", "--paste"), "--paste takes one person"),
+        (("--subjects", "scene", "--sample", "a.jpg", "--out", "g.png", "--paste"), "--paste takes one person"),
     ],
 )
 def test_a_grid_that_cannot_be_made_as_asked_is_one_sentence(tmp_path, monkeypatch, asked, words):

@@ -1,5 +1,8 @@
 """The model for other programs: what is numpy stays numpy, what is torch stays torch, and both say the same."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +11,10 @@ from pipeline import paths
 from pipeline.applications.face_model import FaceModel
 from pipeline.applications.synthesizer import FaceSynthesizer
 from pipeline.datasets.pairs import to_tensor
+from pipeline.training.weights import WeightsError
+from tests.applications.test_inpainting import save_painter
 from tests.applications.test_recombine import save_model
+from tests.conftest import ROOT
 
 
 @pytest.fixture
@@ -41,6 +47,34 @@ def test_a_person_by_one_photograph_is_that_photograph(model, images):
     several = model.person(images)
     lengths = np.linalg.norm(model.identity(images), axis=1)
     assert np.linalg.norm(several) == pytest.approx(lengths.mean(), rel=1e-5)
+
+
+def test_it_needs_neither_dvc_nor_wandb_nor_params_nor_what_trains(tmp_path):
+    save_model(tmp_path)
+    absent = ("dvc", "wandb", "pytorch_lightning", "albumentations", "gradio", "onnxruntime", "av")
+    program = f"""
+import sys
+sys.modules.update(dict.fromkeys({absent}))  # as if they were not installed
+import numpy as np
+from pipeline.applications.synthesizer import FaceSynthesizer
+model = FaceSynthesizer({str(tmp_path / paths.MODEL)!r})
+faces = np.zeros((2, 32, 32, 3), np.uint8)
+print(model.synthesize(model.identity(faces), model.attributes(faces)).shape)
+"""
+    (tmp_path / "empty").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path / "empty", env={"PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "(2, 32, 32, 3)\n"), done.stderr
+    assert not list((tmp_path / "empty").iterdir())
+
+
+def test_a_cvae_gan_is_named_and_not_called_damaged(tmp_path):
+    save_painter(tmp_path)
+    with pytest.raises(WeightsError, match=r"is a CVAE-GAN.*inpaint.*`dvc exp run -S model.method=ipgan`") as caught:
+        FaceSynthesizer(tmp_path / paths.MODEL)
+    assert "damaged" not in str(caught.value)
 
 
 def test_another_model_has_another_fingerprint(model, tmp_path):

@@ -20,7 +20,7 @@ from pipeline.applications.acting import montage
 from pipeline.applications.acting.film import Film, Picture
 from pipeline.applications.acting.following import PLACES
 from pipeline.applications.acting.performer import Acted, Performer, batched, like, pasted
-from pipeline.applications.portraits import Portrait, Portraits, stacked
+from pipeline.applications.portraits import Portrait, Portraits, check_named, stacked
 from pipeline.applications.recombine import opened
 from pipeline.errors import UserError
 from pipeline.terminal import LINE_SECONDS, bar
@@ -65,6 +65,7 @@ def act(
         UserError: a file cannot be read, shows no face or no film, or the model is missing.
     """
     _check(out, video)
+    check_named([*subject, *([who] if who else [])], out)
     with films.opened(video) as film:
         model = opened()
         portraits = Portraits(model.cut)

@@ -14,6 +14,7 @@ import psutil
 import pytest
 from PIL import Image
 
+from pipeline import paths
 from pipeline.applications.demo import serving
 from pipeline.applications.demo.showing import MAX_UPLOAD
 from pipeline.datasets.shards import encode
@@ -248,8 +249,11 @@ def test_a_port_that_is_taken_is_named():
         serving.serve(ROOT / "nowhere", 70000)
 
 
-def test_without_a_model_it_says_how_to_get_one(tmp_path):
-    with pytest.raises(UserError, match="dvc repro train"):
+def test_without_a_model_it_says_how_to_get_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="`make repro` or `dvc repro train`"):
+        serving.serve(paths.MODEL, 0)
+    with pytest.raises(UserError, match="name a folder that `train` or `export` wrote"):
         serving.serve(tmp_path / "models", 0)
 
 

@@ -142,8 +142,8 @@ def test_a_place_that_is_taken_is_left_alone(exported):
     assert (exported / "model.json").read_text() == "mine"
 
 
-def test_without_a_model_it_says_how_to_get_one_and_writes_nothing(tmp_path):
-    with pytest.raises(UserError, match="dvc repro train"):
+def test_a_model_that_is_not_there_is_said_and_nothing_is_written(tmp_path):
+    with pytest.raises(UserError, match=r"gone/weights.safetensors is not there; name a folder that `train`"):
         export(tmp_path / "out", tmp_path / "gone")
     assert not list(tmp_path.iterdir())
 

@@ -259,6 +259,14 @@ def test_the_widest_network_is_refused_before_it_is_made(exported):
         FaceSynthesizer(exported)
 
 
+@pytest.mark.parametrize("content", [b"", b"no safetensors", b"\xff" * 64])
+def test_damaged_weights_of_a_stranger_are_not_for_dvc_to_restore(exported, content):
+    (exported / weights.FILE).write_bytes(content)
+    with pytest.raises(UserError, match=r"is damaged, or no model of Facet; fetch it again") as caught:
+        FaceSynthesizer(exported)
+    assert "dvc" not in str(caught.value)
+
+
 def test_a_header_without_end(exported):
     content = b'{"__metadata__": {"facet": ' + json.dumps("[" * 200_000).encode() + b"}}"
     (exported / weights.FILE).write_bytes(struct.pack("<Q", len(content)) + content)
