@@ -29,7 +29,7 @@ def texts(column: pa.Array, problems: Problems) -> list[str]:
         return ["" if value is None or value != value else f"{value:.17g}" for value in column.to_pylist()]
     try:
         checked = column.cast(pa.binary()) if is_text(column.type) else column
-        values = pc.coalesce(checked.cast(pa.string()), "").to_pylist()  # fill_null imports pandas
+        values = pc.fill_null(checked.cast(pa.string()), "").to_pylist()
     except pa.ArrowInvalid:
         values = []
         for row, value in enumerate(checked.to_pylist()):

@@ -16,7 +16,6 @@ from typing import Any, BinaryIO, Self
 import cv2
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.errors import UserError
@@ -198,7 +197,7 @@ class Faces:
     def coded(self, name: str) -> tuple[np.ndarray, list[str]]:
         """A column of texts as int32 [N] places in the list of those that occur, in their first order; -1: none."""
         coded = self._column(name).dictionary_encode().unify_dictionaries().combine_chunks()
-        codes = pc.coalesce(coded.indices, pa.scalar(-1, coded.indices.type)).to_numpy()  # fill_null imports pandas
+        codes = coded.indices.fill_null(-1).to_numpy()
         return codes, coded.dictionary.to_pylist()
 
     def column(self, name: str, rows: np.ndarray | None = None) -> np.ndarray:

@@ -40,7 +40,9 @@ def facts(folder: Path, how: str) -> dict[str, Any]:
         with safe_open(folder / FILE, "pt") as file:
             return json.loads((file.metadata() or {})["facet"])
     except FileNotFoundError:
-        raise WeightsError(f"{folder / FILE} is not there; make it with `{how}` or fetch it with `dvc pull`") from None
+        raise WeightsError(
+            f"{folder / FILE} is not there; make it with `{how}`, or fetch it with `dvc pull` where a DVC remote has it"
+        ) from None
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise WeightsError(f"{folder / FILE} is damaged ({error}); `dvc checkout` or `{how} -f` restores it") from None
 

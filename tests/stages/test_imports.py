@@ -64,20 +64,6 @@ def test_help_imports_no_schema():
     assert imported(code + "0", {"argparse", "pydantic", "psutil", "numpy"}) == {"argparse"}
 
 
-def test_reading_faces_imports_no_pandas(tmp_path):
-    code = f"""
-from pathlib import Path
-import numpy as np
-from pipeline.datasets.shards import Faces, ShardWriter
-with ShardWriter(Path({str(tmp_path)!r}), "faces") as writer:
-    writer.add("a", np.zeros((8, 8, 3), np.uint8), {{"identity": "p", "split": "train"}})
-    writer.add("b", np.zeros((8, 8, 3), np.uint8), {{"identity": None, "split": "train"}})
-    writer.close()
-assert Faces(Path({str(tmp_path)!r})).coded("identity")[0].tolist() == [0, -1]
-"""
-    assert imported(code + "0", {"pandas", "pyarrow"}) == {"pyarrow"}
-
-
 def test_a_run_of_wandb_starts_without_its_launcher(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code = "from pipeline import tracking\nwith tracking.run('train') as run: run.log({'a': 1}, images=1)\n0"

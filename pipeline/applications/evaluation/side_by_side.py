@@ -20,8 +20,8 @@ def side_by_side(work: Callable[[int], T], parts: int, copied: bool) -> list[T]:
     """`work(0)`, `work(1)`, … for the first process, which alone returns.
 
     Each part is computed with one thread, by whomever: copies of this process, one for each core, or the processes of
-    the stage where it has several. So no digit depends on how many there are. On an accelerator, and where `work` cannot
-    be copied, it is `spread` and no more.
+    the stage where it has several. So no digit depends on how many there are. On an accelerator, and where `work`
+    cannot be copied, it is `spread` and no more.
 
     Args:
         work: any function but one that shares out work itself.

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 MAX_BYTES = 256 * 2**20
-MAX_PIXELS = 64_000_000  # 192 MB as RGB; a small file can claim any size
+MAX_PIXELS = 128_000_000  # 384 MB as RGB, for telephones have 108 million; a small file can claim any size
 
 # Pillow's other formats are not photographs, and one of them (EPS) hands the file to an interpreter.
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "AVIF", "HEIF")
@@ -97,7 +97,7 @@ def decode(data: bytes) -> np.ndarray:
         except Undecodable:
             raise
         except Image.DecompressionBombError:
-            raise _too_large(f"more than {2 * MAX_PIXELS // 10**6} million") from None
+            raise _too_large(f"more than {MAX_PIXELS // 10**6} million") from None
         except UnidentifiedImageError:
             raise _unidentified(data) from None
         except MemoryError:
