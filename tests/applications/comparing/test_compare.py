@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.applications.comparing.experiment import Experiment, Measured
 from pipeline.applications.comparing.sources import named
-from pipeline.applications.comparing.table import as_text
+from pipeline.applications.comparing.table import as_text, param_rows
 from pipeline.errors import UserError
 from tests.applications.comparing.conftest import EVALUATED, PARAMS, Project
 from tests.conftest import ROOT
@@ -73,6 +73,13 @@ def test_without_names_the_workspace_is_compared_with_the_last_commit(project):
 def test_a_number_that_looks_the_same_is_neither_better_nor_worse(project):
     project.write("results/evaluate/metrics.json", EVALUATED | {"attributes/yaw_error": 6.000001})
     assert project.as_json()["metrics"]["attributes/yaw_error"][1]["better"] is None
+
+
+def test_a_param_that_wandb_writes_without_its_point_does_not_differ():
+    written = {"scale": 16.0, "sizes": [1.0, 2.0], "flip": True, "images": 8}
+    read = {"scale": 16, "sizes": [1, 2], "flip": 1, "images": 9}
+    differ, _ = param_rows([Experiment(name, "", params, {}, {}, {}) for name, params in (("a", written), ("b", read))])
+    assert differ == {"flip": [True, 1], "images": [8, 9]}
 
 
 def test_another_judge_is_said_to_differ(empty):
