@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -34,6 +35,7 @@ def run(stage: str, *sections: BaseModel, folder: Path | None = None, record: Pa
         record: the file that says what the run took, written when the body has ended well; None: nobody asks.
     """
     begun = attempt.begun(stage, sections, folder) if record and is_first() else {}
+    os.environ.setdefault("WANDB_SILENT", "true")  # where we say a line, W&B would say three, and another command
     if is_first():
         deps, ours = provenance.lineage(stage), provenance.made()
         tracked = Run(connection.opened(stage, sections, folder, deps))
