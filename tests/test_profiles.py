@@ -94,6 +94,17 @@ def test_its_settings_make_valid_params(profile, params_of):
 
 
 @pytest.mark.parametrize("profile", PROFILES)
+def test_make_runs_it(profile):
+    settings = ["train.images=9", "train.seed=1"]
+    files = " ".join(f"profiles/{name}" for name in (BELOW.get(profile), profile) if name)
+    experiment = f"dvc exp run $(cat {files}) {' '.join(f'-S {setting}' for setting in settings)}"
+    expected = f"python tools/smoke.py {' '.join(settings)}" if profile == "smoke" else experiment
+    command = ["make", "--dry-run", profile, f"SETTINGS={' '.join(settings)}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert expected in [" ".join(line.split()) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("profile", PROFILES)
 def test_it_sets_each_key_once(profile):
     keys = [setting.partition("=")[0] for setting in own_settings(profile)]
     assert sorted(keys) == sorted(set(keys))
