@@ -200,6 +200,31 @@ def test_a_server_that_fails_midway_holds_up_the_end_for_seconds_and_sync_does_t
     assert_uploaded(rest, serve(WORKS))
 
 
+WITH_ARTIFACTS = """
+from pathlib import Path
+from pipeline import tracking
+from pipeline.tracking import connection, reporting
+
+connection.FINISH_SECONDS = 3
+reporting.WANDB |= {"WANDB_X_GRAPHQL_TIMEOUT_SECONDS": "2", "WANDB_X_GRAPHQL_RETRY_MAX": "1"}
+with tracking.run("prepare") as run:
+    Path("data").mkdir()
+    for name in "abcd":
+        Path("data", name).write_text(name)
+"""
+
+
+@pytest.mark.slow
+def test_a_process_with_artifacts_ends_though_the_server_fell_silent(serve):
+    server = serve(FALLS_SILENT)
+    Path("dvc.yaml").write_text("stages: {prepare: {outs: [data/a, data/b, data/c, data/d]}}")
+    env = os.environ | {"WANDB_BASE_URL": server.url, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", WITH_ARTIFACTS]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=True, timeout=90)
+    assert done.stderr.startswith("W&B did not take this run in 3 s: ")
+    assert done.stderr.count("\n") == 1
+
+
 @pytest.mark.slow
 def test_a_server_that_works_gets_the_run_at_once(serve, said):
     server = serve(WORKS)
