@@ -45,7 +45,7 @@ def run_of(path: str) -> Run:
         found, run = within(RUN_SECONDS, read)
     except TimeoutError:
         reason = f"no answer in {RUN_SECONDS} s"
-    except (*failures(), ValueError) as error:
+    except _wrong() as error:
         reason = first_line(error)
     else:
         return _with_files(found, run)
@@ -64,7 +64,7 @@ def _with_files(found: Any, run: Run) -> Run:
     folder = Path(tempfile.mkdtemp(dir=_downloads().name))
     try:
         within(FILES_SECONDS, lambda: _fetch(found, list(paths.values()), folder / "files"))
-    except (*failures(), ValueError):  # the latter for a name that leads out of the folder
+    except _wrong():  # ValueError: of a name that leads out of the folder
         pass
     return run._replace(summary=run.summary | paths, folder=folder)
 
@@ -73,6 +73,11 @@ def _fetch(found: Any, names: Sequence[str], folder: Path) -> None:
     for file in found.files(names):
         if file.size <= FILE_BYTES:
             file.download(str(folder)).close()
+
+
+def _wrong() -> tuple[type[Exception], ...]:
+    """What W&B raises where the server, the network or what it was asked is at fault."""
+    return (*failures(), ValueError)
 
 
 @cache
