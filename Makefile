@@ -14,12 +14,15 @@ export NO_ALBUMENTATIONS_UPDATE := 1
 export WANDB_ERROR_REPORTING := false
 export DO_NOT_TRACK := 1
 
-.PHONY: help install repro profile smoke test soak lint bench ablations summary experiments difference curves stale lock repository
+# profiles/NAME as an experiment of DVC, beside `smoke`, which runs in a clone.
+PROFILES := gpu paper paper_cvaegan photos photos_and_heads
+
+.PHONY: $(PROFILES) help install repro smoke test soak lint bench ablations summary experiments difference curves stale lock repository
 
 help:
 	@echo 'make repro   train and evaluate with params.yaml; what is up to date is not done again'
-	@echo 'make profile NAME=gpu   an experiment with profiles/gpu (SETTINGS="-S train.images=8000000": and these)'
 	@echo 'make smoke   the same stages in one to five minutes, in a temporary clone, to see that everything runs'
+	@echo 'make gpu     the settings of profiles/gpu as an experiment of DVC; likewise paper, photos, ... (profiles/README.md)'
 	@echo 'make test    all tests but the soak tests, in two processes (TEST_PROCESSES=0: in this one): 40 minutes'
 	@echo 'make soak    the soak tests: about ten minutes'
 	@echo 'make lint    ruff, mypy and the import contracts'
@@ -56,14 +59,13 @@ repro: repository $(INSTALLED)
 	@echo 'Runs      look at them here: $(VENV)/bin/wandb leet ./wandb   upload them: docs/tracking.md'
 	@echo 'Compare   $(VENV)/bin/python -m pipeline compare'
 
-# By hand, `dvc exp run $(cat profiles/NAME)` goes on without settings where there is no such name, and runs the default.
-PROFILES := $(foreach name,$(notdir $(wildcard profiles/*)),$(if $(suffix $(name)),,$(name)))
-profile: repository $(INSTALLED)
-	$(if $(filter-out $(PROFILES),$(or $(NAME),-)),$(error NAME should be of: $(PROFILES) (got '$(NAME)')))
-	@dvc exp run $$(cat $(addprefix profiles/,$(NAME))) $(SETTINGS)
-
 smoke: repository $(INSTALLED)
 	@python tools/smoke.py $(SETTINGS)
+
+# By hand, `dvc exp run $(cat profiles/NAME)` goes on without settings where there is no such name; make knows its targets.
+# What is CVAE-GAN's alone stands behind what both papers have; SETTINGS='train.images=8000000' comes last, and counts.
+$(PROFILES): repository $(INSTALLED)
+	@dvc exp run $$(cat $(if $(filter paper_cvaegan,$@),profiles/paper) profiles/$@) $(addprefix -S ,$(SETTINGS))
 
 # Tests of one file share what they have made, so a file stays in one process; a process has one thread, as tests start more.
 test: $(INSTALLED)

@@ -1,6 +1,7 @@
 """What runs elsewhere (CI, containers, hooks, updates) names what is here; none of it can be run by a test."""
 
 import fnmatch
+import importlib.metadata
 import json
 import re
 import subprocess
@@ -205,6 +206,11 @@ def test_updates_wait_until_a_release_is_two_weeks_old():
     assert all(entry["directory"] == "/" for entry in updates.values())
     # Of these no other keys are known, and one that is unknown stops all updates.
     assert all(updates[name]["cooldown"].keys() == {"default-days"} for name in ("github-actions", "docker"))
+
+
+def test_the_extras_for_remotes_that_the_documents_name_are_dvc_s():
+    named = re.findall(r"dvc\[(\w+)\]", (ROOT / "docs/ci.md").read_text(encoding="utf-8"))
+    assert {"s3", "gs", "ssh"} <= {*named} <= {*importlib.metadata.metadata("dvc").get_all("Provides-Extra")}
 
 
 def test_hooks_run_what_the_locks_installed():

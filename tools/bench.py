@@ -323,9 +323,9 @@ def main() -> int:
         else:
             row = work if isinstance(work, Row) else measure_commands(work)
         told = "   ".join(f"{way}: {rate:.1f} {row.unit}" for way, rate in row.rates.items())
-        print(f"{name:10} ratio {row.ratio:5.2f}   {told}   {row.rounds} rounds", flush=True)
+        print(f"{name:10} ratio {row.ratio:5.3g}   {told}   {row.rounds} rounds", flush=True)
         rates = {way: round(rate, 1) for way, rate in row.rates.items()}
-        rows[name] = rates | {"unit": row.unit, "rounds": row.rounds, "ratio": round(row.ratio, 2)}
+        rows[name] = rates | {"unit": row.unit, "rounds": row.rounds, "ratio": float(f"{row.ratio:.3g}")}
     write(arguments.json, json.dumps(rows, indent=2, sort_keys=True))
     print(f"JSON       {arguments.json}")
     return 0

@@ -133,7 +133,8 @@ class Bar(NamedTuple):
     says: str
     value: float | None  # None: not measured
     share: float  # of the bar's length, in [0, 1]
-    ceiling: float | None = None  # what real images reach, as the value
+    ceiling: float | None = None  # what real images reach, or the true answers, as the value
+    floor: float | None = None  # what the mean face reaches, whatever was asked
 
     @property
     def name(self) -> str:
@@ -233,6 +234,7 @@ def build(
     measured, took_part = without_author(metrics.get("evaluate", {}))
     controls, groups = ({name: without_author(row)[0] for name, row in (of or {}).items()} for of in (controls, groups))
     results = numbers(measured)
+    true, mean = (numbers(controls.get(system, {})) for system in ("truth", "mean_face"))
     evaluated = {
         caption: together(plots / f"{name}.csv", columns, x)
         for name, caption, x, columns in EVALUATED
@@ -244,14 +246,14 @@ def build(
         results=results,
         took_part=took_part,
         truths=truth_rows(measured),
-        identity=identity_bars(results),
+        identity=identity_bars(results, mean),
         attributes=attribute_rows(results, metrics.get("judge", {})),
-        others=other_bars(results),
+        others=other_bars(results, true, mean),
         ranges=ranges(measured),
         systems=system_rows(measured, controls),
         headings=list(HEADINGS.values()),
         every=every_row({"model": measured} | controls if controls else {}),
-        leaks=leak_rows(results, numbers(controls.get("truth", {}))),
+        leaks=leak_rows(results, true),
         probes=probe_rows(results),
         uses=leak_rows(results, {}, USES),
         groups=system_rows({}, groups, GROUP_HEADINGS),
@@ -384,8 +386,8 @@ def probe_rows(results: Mapping[str, float]) -> list[ProbeRow]:
     return sorted(rows, key=lambda row: row.from_z / row.chance if row.chance else math.inf)
 
 
-def identity_bars(results: Mapping[str, float]) -> list[Bar]:
-    """One for each identity metric, on the scale from 0 to 1, beside what real images reach."""
+def identity_bars(results: Mapping[str, float], mean: Mapping[str, float]) -> list[Bar]:
+    """One for each identity metric, on the scale from 0 to 1, between what the mean face and what real images reach."""
     return [
         Bar(
             name,
@@ -393,15 +395,18 @@ def identity_bars(results: Mapping[str, float]) -> list[Bar]:
             value := results.get(name),
             min(max(value or 0, 0), 1),
             results.get(CEILINGS.get(name, f"{name}_real")),
+            mean.get(name),
         )
         for name, says in IDENTITY.items()
     ]
 
 
-def other_bars(results: Mapping[str, float]) -> list[Bar]:
+def other_bars(results: Mapping[str, float], true: Mapping[str, float], mean: Mapping[str, float]) -> list[Bar]:
     """What is neither identity nor attribute: those with a word of explanation first, new ones by their names."""
     new = {name: "" for name in results if name not in OTHERS and not name.startswith(ELSEWHERE)}
-    return [Bar(name, says, results.get(name), 0) for name, says in (OTHERS | new).items()]
+    return [
+        Bar(name, says, results.get(name), 0, true.get(name), mean.get(name)) for name, says in (OTHERS | new).items()
+    ]
 
 
 def attribute_rows(results: Mapping[str, Any], judge: Mapping[str, Any]) -> list[AttributeRow]:

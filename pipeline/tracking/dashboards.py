@@ -1,9 +1,7 @@
 """A saved workspace and a report on the server, from panels that are plain data."""
 
 import importlib.util
-import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from collections.abc import Sequence
 from typing import Any
 
 import requests
@@ -11,6 +9,7 @@ import requests
 from pipeline.errors import UserError
 from pipeline.tracking.connection import CONNECT_SECONDS, failures, first_line, has_key, project
 from pipeline.tracking.panels import Bars, Comparer, Drawn, Lines, Panel, Parallel, Pictures, Rows, Section
+from pipeline.tracking.waiting import within
 
 SAVE_SECONDS = 30  # how long both may take
 WIDE, TALL = 24, 12  # of the 24 columns that a page has; rows
@@ -51,29 +50,11 @@ def publish(title: str, says: str, workspace: Sequence[Section], comparison: Seq
 
     try:
         requests.get(server, timeout=CONNECT_SECONDS)
-        return _within(SAVE_SECONDS, save)
+        return within(SAVE_SECONDS, save)
     except TimeoutError:
         raise UserError(f"dashboard: {server} did not save it: no answer in {SAVE_SECONDS} s") from None
     except wrong as error:
         raise UserError(f"dashboard: {server} did not save it: {first_line(error)}") from None
-
-
-def _within(seconds: float, do: Callable[[], list[str]]) -> list[str]:
-    """What it gives, in time: a server that fails is asked again for minutes, and W&B offers no limit.
-
-    Raises:
-        TimeoutError: it took longer.
-    """
-    outcome: Future[list[str]] = Future()
-
-    def work() -> None:
-        try:
-            outcome.set_result(do())
-        except Exception as error:
-            outcome.set_exception(error)
-
-    threading.Thread(target=work, daemon=True).start()
-    return outcome.result(seconds)
 
 
 def as_workspace(title: str, entity: str, sections: Sequence[Section]) -> Any:

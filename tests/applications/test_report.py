@@ -112,6 +112,21 @@ def test_the_model_stands_among_systems_whose_scores_are_known(make):
     assert "Controls" not in text(make())
 
 
+def test_a_number_stands_between_what_the_mean_face_and_what_real_images_or_true_answers_reach(make):
+    controls = {
+        "mean_face": {"identity/top1": 0.0208, "identity/eer": 0.5, "realism/fd_judge": 408.2},
+        "truth": {"identity/top1": 0.99, "realism/fd_judge": {"value": 5.46, "low": 4.74, "high": 6.18}},
+    }
+    page = text(make(controls=controls))
+    assert "0.833 0.790 to 0.871 0.940 0.021 top5" in page
+    assert "less is better 0.500 0.500 auc" in page
+    assert "value the true answers the mean face" in page
+    assert "less is better 88.3 5.46 408 realism/kd_judge" in page
+    alone = text(make())
+    assert "mean face" not in alone.partition("Attributes")[0]
+    assert "the true answers" not in alone
+
+
 def test_the_truth_is_told_by_parts_beside_what_anybody_could_give(make):
     parts = {"truth/psnr_eyes": {"value": 18.62, "low": 18.0, "high": 19.1, "n": 768}, "truth/psnr_mouth": 20.5}
     page = text(make(metrics=evaluated(**parts, **{"truth/ms_ssim": 0.61})))
@@ -282,7 +297,7 @@ def test_what_the_judge_cannot_read_comes_last_and_is_said_to_be_unreadable():
 
 
 def test_a_bar_is_as_long_as_its_number_and_a_negative_one_has_no_length():
-    bars = {bar.name: bar for bar in report.identity_bars(report.numbers(METRICS["evaluate"]))}
+    bars = {bar.name: bar for bar in report.identity_bars(report.numbers(METRICS["evaluate"]), {})}
     assert (bars["top1"].share, bars["top1"].ceiling) == (0.8333, 0.94)
     assert bars["cosine_subject"].ceiling is None
     assert (bars["cosine_unrelated"].share, bars["cosine_unrelated"].value) == (0, -0.02)

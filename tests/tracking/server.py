@@ -12,7 +12,7 @@ WORKS, SILENT, ERROR, FALLS_SILENT, DIES = "works", "is silent", "answers 500", 
 
 
 class Server(ThreadingHTTPServer):
-    """Listens until `close`; keeps what it was asked, operation and variables, and all that was posted."""
+    """Listens until `close`; keeps what it was asked, operation and variables, and all that was posted and uploaded."""
 
     daemon_threads = True
     block_on_close = False
@@ -22,6 +22,7 @@ class Server(ThreadingHTTPServer):
         self.behaviour = behaviour
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.posted: list[bytes] = []
+        self.uploaded: list[bytes] = []  # the content of each file
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
     @property
@@ -31,6 +32,12 @@ class Server(ThreadingHTTPServer):
     def of(self, operation: str) -> list[dict[str, Any]]:
         """The variables of each such request."""
         return [variables for name, variables in self.asked if name == operation]
+
+    def points(self, key: str) -> list[Any]:
+        """The values of a curve, in the order in which they were sent."""
+        sent = [json.loads(body).get("files", {}) for body in self.posted if body.startswith(b"{")]
+        lines = [line for files in sent for line in files.get("wandb-history.jsonl", {}).get("content", ())]
+        return [point[key] for point in map(json.loads, lines) if key in point]
 
     def close(self) -> None:
         self.shutdown()
@@ -48,7 +55,7 @@ class Answer(BaseHTTPRequestHandler):
         self._answer(200, {})
 
     def do_PUT(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.uploaded.append(self.rfile.read(int(self.headers["Content-Length"])))
         self._answer(200, {})
 
     def do_POST(self) -> None:

@@ -150,9 +150,22 @@ def is_complete(run):
     return points == [0, 1, 2, 3, 4] and 1 in numbers and bool(list(run.glob("files/media/images/p*.png")))
 
 
+def assert_uploaded(command, server):
+    """The command brings a server all that was reported."""
+    env = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    subprocess.run(command.split(), env=env, capture_output=True, check=True)
+    assert server.points("a") == [0, 1, 2, 3, 4]
+    named = [name for asked in server.of("CreateRunFiles") for name in asked["files"]]
+    assert "wandb-summary.json" in named
+    assert [name for name in named if re.fullmatch(r"media/images/p_.*\.png", name)]
+    assert len(server.uploaded) >= len(named)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("behaviour", ["refuses", SILENT, ERROR])
-def test_a_server_that_cannot_be_reached_costs_seconds_and_one_line(folder, serve, monkeypatch, said, behaviour):
+def test_a_server_that_cannot_be_reached_costs_seconds_and_one_line_and_sync_does_the_rest(
+    folder, serve, monkeypatch, said, capfd, behaviour
+):
     server = serve(behaviour)
     if behaviour == "refuses":
         server.close()
@@ -162,14 +175,17 @@ def test_a_server_that_cannot_be_reached_costs_seconds_and_one_line(folder, serv
     assert end < 5
     (line,) = said()
     assert line.startswith("W&B is out of reach, so this run is kept offline: ")
+    assert "wandb" not in capfd.readouterr().err, "W&B says nothing of its own"
     assert json.loads(Path("m.json").read_text()) == {"b": 1}
-    assert is_complete(runs.kept(folder)[-1])
+    (run,) = (run for run in runs.kept(folder) if run.name.startswith("offline-run-"))
+    assert is_complete(run)
+    assert_uploaded(f"wandb sync {run}", serve(WORKS))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("behaviour", [FALLS_SILENT, DIES])
 def test_a_server_that_fails_midway_holds_up_the_end_for_seconds_and_sync_does_the_rest(
-    folder, serve, monkeypatch, said, behaviour
+    folder, serve, monkeypatch, said, capfd, behaviour
 ):
     serve(behaviour)
     monkeypatch.setattr(connection, "FINISH_SECONDS", 3)
@@ -178,13 +194,35 @@ def test_a_server_that_fails_midway_holds_up_the_end_for_seconds_and_sync_does_t
     (run,) = runs.kept(folder)
     rest = f"wandb sync --include-online {run}"
     assert said() == [f"W&B did not take this run in 3 s: `{rest}` does the rest"]
+    assert "wandb" not in capfd.readouterr().err, "W&B says nothing of its own"
     assert json.loads(Path("m.json").read_text()) == {"b": 1}
     assert is_complete(run)
-    works = serve(WORKS)
-    env = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    subprocess.run(rest.split(), env=env, capture_output=True, check=True)
-    assert rb"\"a\"" in b"".join(works.posted)
-    assert "wandb-summary.json" in str(works.of("CreateRunFiles"))
+    assert_uploaded(rest, serve(WORKS))
+
+
+WITH_ARTIFACTS = """
+from pathlib import Path
+from pipeline import tracking
+from pipeline.tracking import connection, reporting
+
+connection.FINISH_SECONDS = 3
+reporting.WANDB |= {"WANDB_X_GRAPHQL_TIMEOUT_SECONDS": "2", "WANDB_X_GRAPHQL_RETRY_MAX": "1"}
+with tracking.run("prepare") as run:
+    Path("data").mkdir()
+    for name in "abcd":
+        Path("data", name).write_text(name)
+"""
+
+
+@pytest.mark.slow
+def test_a_process_with_artifacts_ends_though_the_server_fell_silent(serve):
+    server = serve(FALLS_SILENT)
+    Path("dvc.yaml").write_text("stages: {prepare: {outs: [data/a, data/b, data/c, data/d]}}")
+    env = os.environ | {"WANDB_BASE_URL": server.url, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", WITH_ARTIFACTS]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=True, timeout=90)
+    assert done.stderr.startswith("W&B did not take this run in 3 s: ")
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.slow

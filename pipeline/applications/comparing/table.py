@@ -67,11 +67,17 @@ def param_rows(experiments: Sequence[Experiment]) -> tuple[dict[str, list[Any]],
         section = name.partition(".")[0] + "."
         values = [experiment.params.get(name) for experiment in experiments]
         knowing = [e for e in experiments if any(key.startswith(section) for key in e.params)]
-        if len({repr(value) for value in values if value is not None}) > 1:
+        first, *others = [value for value in values if value is not None] or [None]
+        if any(_unlike(first, other) for other in others):
             differ[name] = values
         elif any(name not in e.params for e in knowing):
             partial[name] = values
     return differ, partial
+
+
+def _unlike(one: Any, other: Any) -> bool:
+    """Whether they are two values: 16.0 of params.yaml is the 16 that W&B makes of it, and true is no 1."""
+    return bool(one != other) or isinstance(one, bool) != isinstance(other, bool)
 
 
 def other_origin(experiments: Sequence[Experiment]) -> list[str]:

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.applications.comparing.experiment import Experiment, Measured
 from pipeline.applications.comparing.sources import named
-from pipeline.applications.comparing.table import as_text
+from pipeline.applications.comparing.table import as_text, param_rows
 from pipeline.errors import UserError
 from tests.applications.comparing.conftest import EVALUATED, PARAMS, Project
 from tests.conftest import ROOT
@@ -73,6 +73,13 @@ def test_without_names_the_workspace_is_compared_with_the_last_commit(project):
 def test_a_number_that_looks_the_same_is_neither_better_nor_worse(project):
     project.write("results/evaluate/metrics.json", EVALUATED | {"attributes/yaw_error": 6.000001})
     assert project.as_json()["metrics"]["attributes/yaw_error"][1]["better"] is None
+
+
+def test_a_param_that_wandb_writes_without_its_point_does_not_differ():
+    written = {"scale": 16.0, "sizes": [1.0, 2.0], "flip": True, "images": 8}
+    read = {"scale": 16, "sizes": [1, 2], "flip": 1, "images": 9}
+    differ, _ = param_rows([Experiment(name, "", params, {}, {}, {}) for name, params in (("a", written), ("b", read))])
+    assert differ == {"flip": [True, 1], "images": [8, 9]}
 
 
 def test_another_judge_is_said_to_differ(empty):
@@ -179,11 +186,22 @@ def test_experiments_of_dvc_are_found_by_name_with_their_grids(empty):
         "metrics.write_text(json.dumps(known))\n"
         "grid = pathlib.Path('results/synthesize/grid.png')\n"
         "grid.parent.mkdir(parents=True, exist_ok=True)\n"
-        "Image.new('RGB', (images // 1000, 24)).save(grid)\n",
+        "Image.new('RGB', (images // 1000, 24)).save(grid)\n"
+        "curve = pathlib.Path('results/train/plots/validation.csv')\n"
+        "curve.parent.mkdir(parents=True, exist_ok=True)\n"
+        "curve.write_text(f'images,val/psnr\\n{images},{psnr}\\n')\n",
     )
     outs = ["results/synthesize/grid.png", {"results/evaluate/metrics.json": {"cache": False}}]
-    stage = {"cmd": "python make.py", "deps": ["make.py"], "params": ["train"], "outs": outs}
-    empty.write("dvc.yaml", {"stages": {"evaluate": stage}, "metrics": ["results/evaluate/metrics.json"]})
+    curve = "results/train/plots/validation.csv"
+    stage = {
+        "cmd": "python make.py",
+        "deps": ["make.py"],
+        "params": ["train"],
+        "outs": [*outs, {curve: {"cache": False}}],
+    }
+    plots = [{"truth while training": {"x": "images", "y": {curve: "val/psnr"}}}]
+    described = {"stages": {"evaluate": stage}, "metrics": ["results/evaluate/metrics.json"], "plots": plots}
+    empty.write("dvc.yaml", described)
     empty.write("params.yaml", PARAMS)
     for words in (("dvc", "init", "-q"), ("dvc", "repro", "-q")):
         done = empty.command(*words)
@@ -205,6 +223,14 @@ def test_experiments_of_dvc_are_found_by_name_with_their_grids(empty):
     head = done.stdout.splitlines()[1].split()
     assert {"Experiment", "truth/psnr.value", "train.images"} <= set(head), done.stderr
     assert not {"truth/psnr.low", "truth/ssim", "train.batch_size", "Created"} & set(head)
+    done = empty.command("sh", "-c", documented("dvc exp diff"), COLUMNS="200")
+    differ = [line.split() for line in done.stdout.splitlines()]
+    assert ["truth/psnr.value", "42", "84", "42"] in differ, done.stdout + done.stderr
+    assert ["train.images", "42000", "84000", "42000"] in differ
+    assert not {"truth/psnr.low", "truth/ssim"} & {row[0] for row in differ}
+    done = empty.command("dvc", "plots", "diff", "HEAD", "longer", "--json")
+    drawn = json.loads(done.stdout)["data"]["truth while training"][0]["content"]["data"]["values"]
+    assert {(point["rev"], point["val/psnr"]) for point in drawn} == {("HEAD", "42.0"), ("longer", "84.0")}
     assert empty.command("sh", "-c", documented("dvc exp run --queue")).returncode == 0
     queued = empty.command("dvc", "queue", "status").stdout
     waiting = re.findall(r"(images-\d) .* (\w+)$", queued, re.MULTILINE)

@@ -3,6 +3,7 @@
 import json
 import shutil
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
@@ -11,13 +12,17 @@ import numpy as np
 import pytest
 
 from pipeline import tracking
+from pipeline.applications.comparing import online
 from pipeline.applications.comparing.runs import Run, grouped, read, run_folders
 from pipeline.applications.comparing.sources import named
 from pipeline.applications.comparing.table import metric_rows, param_rows
 from pipeline.errors import UserError
 from pipeline.params import Synthesize
 from tests.applications.comparing.conftest import PARAMS
+from tests.conftest import ROOT
 from tests.tracking.runs import isolate
+from tests.tracking.server import ERROR, SILENT
+from tests.tracking.server import Server as FailingServer
 
 TOP1 = {"value": 0.5, "low": 0.4, "high": 0.6, "n": 48}
 KEY = "a" * 40
@@ -161,8 +166,15 @@ def test_a_run_that_was_cut_off_is_read_as_far_as_it_goes(copied):
 
 
 class Server(BaseHTTPRequestHandler):
-    """As much of W&B's GraphQL as it takes to ask for a run."""
+    """As much of W&B's GraphQL as it takes to ask for a run and its files."""
 
+    FILES: ClassVar = {
+        "media/images/synthesize/grid_1_ab.png": (ROOT / "docs/grid.png").read_bytes(),
+        "media/table/evaluate/roc/rows_1_ab.table.json": json.dumps(
+            {"columns": ["log10", "real"], "data": [[-1, 0.5], [0, 1]]}
+        ).encode(),
+        "../../outside.png": b"x",
+    }
     RUN: ClassVar = {
         "id": "x",
         "name": "1abc",
@@ -177,7 +189,15 @@ class Server(BaseHTTPRequestHandler):
         "historyLineCount": 2,
         "systemMetrics": "{}",
         "config": json.dumps({"train": {"value": {"images": 21000}}, "_wandb": {"value": {}}}),
-        "summaryMetrics": json.dumps({"identity/top1": TOP1, "_step": 1, "grid": {"_type": "image-file", "size": 3}}),
+        "summaryMetrics": json.dumps(
+            {
+                "identity/top1": TOP1,
+                "_step": 1,
+                "synthesize/grid": {"_type": "image-file", "size": 3, "path": "media/images/synthesize/grid_1_ab.png"},
+                "evaluate/roc/rows": {"_type": "table-file", "path": "media/table/evaluate/roc/rows_1_ab.table.json"},
+                "evaluate/by_yaw/rows": {"_type": "table-file", "path": "../../outside.png"},
+            }
+        ),
         "history": [json.dumps({"_step": n, "images": 100 * n, "val/psnr": 18.0 + n}) for n in (0, 1)],
         "parquetHistory": {"liveData": [], "parquetUrls": []},
     }
@@ -192,10 +212,28 @@ class Server(BaseHTTPRequestHandler):
 
     def do_POST(self):
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        known = asked.get("variables", {}).get("name", "1abc") == "1abc"
-        project = {"id": "1", "internalId": "1", "run": {"projectId": "1", **self.RUN} if known else None}
+        variables = asked.get("variables", {})
+        run = {"projectId": "1", **self.RUN, "files": self.files(variables.get("fileNames") or ())}
+        known = variables.get("name", "1abc") == "1abc"
+        project = {"id": "1", "internalId": "1", "run": run if known else None}
         answer = {"viewer": self.VIEWER} if "viewer" in asked["query"] else {"project": project}
-        content = json.dumps({"data": answer}).encode()
+        self.answer(json.dumps({"data": answer}).encode())
+
+    def do_GET(self):
+        self.answer(self.FILES[self.path.removeprefix("/files/")])
+
+    def files(self, names):
+        size = {name: len(content) for name, content in self.FILES.items()}
+        address = f"http://127.0.0.1:{self.server.server_port}/files"
+        nodes = [
+            {"id": name, "name": name, "url": f"{address}/{name}", "directUrl": None, "sizeBytes": size[name]}
+            | {"mimetype": "", "updatedAt": "", "md5": ""}
+            for name in names
+        ]
+        page = {"endCursor": None, "hasNextPage": False}
+        return {"edges": [{"node": node, "cursor": node["id"]} for node in nodes], "pageInfo": page}
+
+    def answer(self, content):
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
@@ -220,15 +258,45 @@ def test_a_run_on_a_server_is_compared_by_who_has_a_key(project, server):
     assert found["experiments"][1] == {"name": "main@1a2b3c4", "says": "W&B, 2026-01-02: evaluate"}
     assert found["params"] == {"train.images": [PARAMS["train"]["images"], 21000], "train.batch_size": [32, None]}
     assert found["metrics"]["identity/top1"][1]["value"] == TOP1["value"]
-    assert "grid" not in found["metrics"]
-    assert "val/psnr" in (project.top / "results/compare/index.html").read_text()
+    assert "synthesize/grid" not in found["metrics"]
+    page = (project.top / "results/compare/index.html").read_text()
+    assert "val/psnr" in page
+    assert 'alt="the grid of main@1a2b3c4"' in page
+    assert 'aria-label="roc: real: main@1a2b3c4 1"' in page
+    assert not [path for path in project.top.parent.rglob("outside.png")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("behaviour", [SILENT, ERROR, "refuses"])
+def test_a_server_that_fails_is_one_sentence_in_time(tmp_path, monkeypatch, behaviour):
+    import wandb
+
+    isolate(tmp_path, monkeypatch)
+    server = FailingServer(behaviour)
+    if behaviour == "refuses":
+        server.close()
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    monkeypatch.setenv("WANDB_BASE_URL", server.url)
+    monkeypatch.setattr(online, "RUN_SECONDS", 3)
+    began = time.monotonic()
+    with pytest.raises(UserError) as raised:
+        online.run_of("ada/facet/1abc")
+    said = str(raised.value)
+    assert said.startswith(
+        f"ada/facet/1abc: neither a git revision nor an experiment, and {server.url} gave no such run ("
+    )
+    assert "\n" not in said
+    assert time.monotonic() - began < 10
+    server.close()
+    wandb.teardown()
 
 
 @pytest.mark.slow
 def test_a_run_that_the_server_does_not_have_is_one_sentence(project, server):
     done = project.compare("ada/facet/nothing", WANDB_BASE_URL=server, WANDB_API_KEY=KEY)
     assert done.returncode == 1
-    assert done.stderr.startswith("ada/facet/nothing: neither a git revision nor an experiment, and W&B ")
+    assert done.stderr.startswith("ada/facet/nothing: neither a git revision nor an experiment, and http")
+    assert "Could not find run" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
