@@ -24,7 +24,6 @@ from ruamel.yaml import YAML
 ROOT = Path(__file__).resolve().parent.parent
 # What tells git, DVC and W&B where to work belongs to whoever calls us, not to the clone.
 FOREIGN = ("GIT_", "DVC_", "WANDB_")
-LOCK = "dvc.lock"  # of other params: no stage of a smoke run is in it, and DVC would read it at each of them
 
 
 def main(settings: list[str]) -> int:
@@ -78,7 +77,7 @@ def copy_workspace(clone: Path) -> None:
         (clone / name).unlink()
     files = git("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate", cwd=ROOT)
     for name in files:
-        if os.path.lexists(ROOT / name) and name != LOCK:
+        if os.path.lexists(ROOT / name):
             (clone / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, clone / name, follow_symlinks=False)
     # In the clone's own configuration: DVC reads git's configuration through three libraries.
