@@ -49,7 +49,7 @@ def test_who_is_drawn_as_seen_is_not_suspicious_and_one_pixel_that_fools_the_mod
 def test_the_score_is_the_one_that_is_evaluated(tmp_path):
     save_model(tmp_path)
     images = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
-    expected = attacks._disagreement(Maker(FaceModel(tmp_path / paths.MODEL)), to_tensor(images))
+    _, expected = attacks._drawn(Maker(FaceModel(tmp_path / paths.MODEL)), to_tensor(images))
     got = suspicion(FaceSynthesizer(tmp_path / paths.MODEL), images)
     assert torch.allclose(torch.from_numpy(got), expected, atol=1e-6)
 

@@ -14,8 +14,6 @@ from pipeline.metrics import intervals
 from pipeline.metrics.attributes import errors
 from pipeline.metrics.probes import classify, read
 
-CODES = ("f_I", "z")
-
 
 def disentanglement(b: Bench, maker: Maker) -> Figures:
     """Of the real photographs of the people that the method is evaluated on.
@@ -25,7 +23,8 @@ def disentanglement(b: Bench, maker: Maker) -> Figures:
     one that is given nothing.
     """
     people, faces = b.material.people, b.material.asked.faces
-    codes = {name: code.cpu() for name, code in zip(CODES, maker.codes(faces.images(people.rows)), strict=True)}
+    shown = faces.images(people.rows)
+    codes = {"f_I": maker.identity(shown).cpu(), "z": maker.attributes(shown).cpu()}
     galleries, person = labelled(people.gallery)
     figures = {}
     for name, code in codes.items():

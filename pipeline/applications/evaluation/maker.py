@@ -19,15 +19,17 @@ class Maker:
     def __init__(self, network: FaceModel) -> None:
         self.networks, self.device = network.networks, network.device
 
+    def identity(self, images: np.ndarray) -> Tensor:
+        """f_I of images, uint8 [B, S, S, 3]; float [B, d]."""
+        return self._code("identity", images)
+
+    def attributes(self, images: np.ndarray) -> Tensor:
+        """The mean of z of images, uint8 [B, S, S, 3]; float [B, d]."""
+        return self._code("attributes", images)
+
     @torch.inference_mode()
-    def codes(self, images: np.ndarray) -> tuple[Tensor, Tensor]:
-        """f_I and the mean of z of images, uint8 [B, S, S, 3]; float [B, d] each."""
-        f_I, z = [], []
-        for part in chunks(images):
-            x = to_tensor(part).to(self.device)
-            f_I.append(self.networks["identity"](x)[0])
-            z.append(self.networks["attributes"](x)[0])
-        return torch.cat(f_I), torch.cat(z)
+    def _code(self, name: str, images: np.ndarray) -> Tensor:
+        return torch.cat([self.networks[name](to_tensor(part).to(self.device))[0] for part in chunks(images)])
 
     @torch.inference_mode()
     def faces(self, f_I: Tensor, z: Tensor) -> np.ndarray:

@@ -18,7 +18,7 @@ def strips(b: Bench, maker: Maker) -> Iterator[tuple[str, str, np.ndarray]]:
     turned = np.concatenate(b.material.people.probes)[uses.turned_probes(b)]
     if z is not None and len(turned):
         shown = faces.images(turned[np.linspace(0, len(turned) - 1, min(COLUMNS, len(turned))).astype(int)])
-        f_I, _ = maker.codes(shown)
+        f_I = maker.identity(shown)
         made = maker.faces(f_I, z.expand(len(f_I), -1))
         yield (
             "frontalization",

@@ -35,10 +35,10 @@ def several(b: Bench, maker: Maker) -> Look:
     """
     m, means = b.material, []
     for own in m.people.probes:
-        f_I, _ = maker.codes(m.asked.faces.images(own[:SEVERAL]))
+        f_I = maker.identity(m.asked.faces.images(own[:SEVERAL]))
         mean = f_I.mean(0)
         means.append(mean * f_I.norm(dim=1).mean() / mean.norm().clamp(min=1e-12))
-    _, z = maker.codes(m.asked.faces.images(m.asked.sample_rows))
+    z = maker.attributes(m.asked.faces.images(m.asked.sample_rows))
     return Look(b.court.recognise(maker.faces(torch.stack(means)[b.subject], z)), {})
 
 
@@ -57,7 +57,7 @@ def frontalization(b: Bench, maker: Maker) -> Figures:
     z = frontal_code(b, maker)
     if z is None or not turned.any():
         return {}
-    f_I, _ = maker.codes(b.material.asked.faces.images(rows))
+    f_I = maker.identity(b.material.asked.faces.images(rows))
     said = b.court.judge(maker.faces(f_I, z.expand(len(f_I), -1)))
     before, after = (compared(b, seen, b.person) for seen in (b.probes, said))
     limits = thresholds(before)  # of photographs as they are
@@ -89,7 +89,7 @@ def frontal_code(b: Bench, maker: Maker) -> Tensor | None:
     rows = faces.of_split("val")
     known = known_attributes(faces, rows) or b.court.judge(faces.images(rows)).attributes
     front = rows[np.abs(np.nan_to_num(known["yaw"], nan=90.0)) <= FRONTAL]
-    return maker.codes(faces.images(front))[1].mean(0) if len(front) else None
+    return maker.attributes(faces.images(front)).mean(0) if len(front) else None
 
 
 class Morphs(NamedTuple):
@@ -111,7 +111,8 @@ def morphs(b: Bench, maker: Maker) -> Morphs | None:
     if not ends_of:
         return None
     subject, ends = torch.tensor(list(ends_of)), torch.tensor(list(ends_of.values()))
-    f_I, z = maker.codes(m.asked.faces.images(samples))
+    shown = m.asked.faces.images(samples)
+    f_I, z = maker.identity(shown), maker.attributes(shown)
     along = torch.linspace(0, 1, STEPS, device=z.device)[None, :, None]
     path = torch.lerp(z[ends[:, 0], None], z[ends[:, 1], None], along)
     images = maker.faces(f_I[subject].repeat_interleave(STEPS, 0), path.flatten(0, 1))
@@ -162,10 +163,10 @@ def performances(b: Bench, maker: Maker) -> Iterator[Performance]:
     rows = np.array([int(own[0]) for own in m.people.probes[:SUBJECTS]])
     people = m.asked.faces.column("identity_vector", rows)
     size = m.asked.faces.image(int(rows[0])).shape[0]
-    f_I, _ = maker.codes(m.asked.faces.images(rows))
+    f_I = maker.identity(m.asked.faces.images(rows))
     for s in range(len(rows)):
         acted = frames(people[(s + 1) % len(rows)], size, s)
-        _, z = maker.codes(acted)
+        z = maker.attributes(acted)
         yield Performance(acted, maker.faces(f_I[s].expand(len(z), -1), z), frames(people[s], size, s))
 
 
