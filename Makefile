@@ -90,12 +90,12 @@ summary: repository $(INSTALLED)
 
 experiments: repository $(INSTALLED)
 	@dvc exp show --only-changed --drop '.*/|Created' \
-		--keep '(identity/top1|identity/top1_sample|attributes/yaw_error|truth/psnr|realism/fd_judge)\.value|val/own_subject'
+		--keep '(identity/top1|identity/top1_sample|attributes/yaw_error|truth/psnr|realism/fd_judge|val/own_subject)$$'
 
 A := HEAD
 difference: repository $(INSTALLED)
 	@rows=$$(dvc exp diff '$(A)' $(if $(B),'$(B)') --no-path) || exit; echo "$$rows" \
-		| grep -E '^(Metric|Param|(identity/top1|attributes/yaw_error|truth/psnr)\.value|val/|[a-z]+\.[a-z_.]+ )' \
+		| grep -E '^(Metric|Param|(identity|attributes|truth|realism|uncanniness|closed_set|val)/|[a-z]+\.[a-z_.]+ )' \
 		|| echo 'Nothing differs.'
 
 curves: repository $(INSTALLED)

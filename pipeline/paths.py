@@ -40,6 +40,7 @@ JUDGE_METRICS = Path("results/judge/metrics.json")
 TRAIN_METRICS = Path("results/train/metrics.json")
 SYNTHESIZE_METRICS = Path("results/synthesize/metrics.json")
 EVALUATE_METRICS = Path("results/evaluate/metrics.json")
+HEADLINE = Path("results/evaluate/headline.json")  # few of these, for DVC, which makes a column of each number
 CONTROLS = Path("results/evaluate/controls.json")  # the same metrics of systems whose score is known before
 GROUPS = Path("results/evaluate/groups.json")  # and of the model by groups of subjects
 METRICS = (

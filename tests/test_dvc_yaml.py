@@ -155,8 +155,9 @@ def test_nothing_persists(stage):
     assert not [path for path, flags in outputs(stage) if "persist" in flags]
 
 
-def test_every_metrics_file_is_shown_by_dvc_metrics():
+def test_every_metrics_file_is_shown_by_dvc_metrics_but_of_a_thousand_numbers_the_headline():
     written = {path for stage in STAGES for path, _ in outputs(stage) if is_metrics(path)}
+    written = written - {str(paths.EVALUATE_METRICS)} | {str(paths.HEADLINE)}
     shown = names(DVC_YAML.get("metrics", ()))
     for stage in STAGES.values():
         shown |= names(stage.get("metrics", ()))

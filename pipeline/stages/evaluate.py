@@ -53,6 +53,7 @@ def run(data: Data, model: Model, judge: Judge, synthesize: Synthesize, evaluate
         systems, groups = map(table.written, (results.systems, results.groups))
         values = table.plain(measured, systems.pop(MODEL), systems)
         track.metrics(paths.EVALUATE_METRICS, named(values, court), table.not_measured(values))
+        track.headline(paths.HEADLINE, named(table.headline(values), court))
         for path, rows in ((paths.CONTROLS, systems), (paths.GROUPS, groups)):
             track.systems(path, {name: named(row, court) for name, row in rows.items()})
         work.publish(w / "cases", paths.CASES)

@@ -116,6 +116,11 @@ class Run:
         write(path, json.dumps(plain, indent=2, sort_keys=True))
         self._send(lambda wandb_run: wandb_run.summary.update(plain))
 
+    def headline(self, path: Path, values: Mapping[str, float]) -> None:
+        """Few of the results again, for DVC's tables; W&B has them by `metrics`."""
+        if self._writes:
+            write(path, json.dumps(values, indent=2, sort_keys=True))
+
     def curve(self, path: Path, prefix: str = "") -> None:
         """What was logged so far as plot data for DVC: a row a count of images, a column a key.
 

@@ -32,6 +32,10 @@ OF_NETWORKS = (
     "applications/performance_flicker",
     "applications/adversarial_auc_pgd_4",
 )
+HEADLINE = (  # what says most; none says another's thing again
+    *("identity/top1", "identity/top1_real", "identity/top1_sample", "attributes/yaw_error", "truth/psnr"),
+    *("realism/fd_judge", "uncanniness/auc", "closed_set/top1", "closed_set/top1_real"),
+)
 PLAIN = ("sample", "subject", "mean_face", "nearest_training_image")  # answers that anyone could give
 
 
@@ -59,6 +63,12 @@ def plain(b: Bench, values: Mapping[str, Any], controls: Mapping[str, Mapping[st
     m = b.material
     counts = {"realism/images": float(len(b.subject)), "realism/images_real": float(len(m.real.found))}
     return dict(values) | trivial | counts
+
+
+def headline(values: Mapping[str, Any]) -> dict[str, float]:
+    """Of the model's metrics, as `written`, HEADLINE's without their intervals, as far as they were measured."""
+    found = {key: values[key] for key in HEADLINE if key in values}
+    return {key: value["value"] if isinstance(value, Mapping) else value for key, value in found.items()}
 
 
 def pictures(b: Bench, synthesize: Synthesize, network: FaceModel | None) -> Iterator[tuple[str, str, np.ndarray]]:
