@@ -122,3 +122,9 @@ def test_probes_read_what_is_there_and_nothing_from_the_wrong_code():
     assert read("identity_from_f_I") > 0.9
     assert read("yaw_from_z_error") < 0.5 * read("yaw_chance_error")
     assert read("yaw_from_f_I_error") > 0.9 * read("yaw_chance_error")
+
+
+def test_the_headline_says_what_the_metrics_say():
+    headline = json.loads((RESULTS / "headline.json").read_text())
+    assert {"identity/top1", "attributes/yaw_error", "truth/psnr"} <= set(headline)
+    assert headline == {name: value["value"] for name, value in MODEL.items() if name in headline}

@@ -46,6 +46,9 @@ def test_every_training_person_is_made_and_searched_among_all_of_them(done):
     assert values["realism/images_real"] == 20
     assert values["realism/fd_judge"]["value"] > 0
     assert json.loads((done / "results/evaluate/controls.json").read_text()) == {}
+    shown = ("closed_set/top1", "closed_set/top1_real", "realism/fd_judge")
+    headline = json.loads((done / "results/evaluate/headline.json").read_text())
+    assert headline == {name: values[name]["value"] for name in shown}
     assert (done / "results/evaluate/plots/roc.csv").read_text().startswith("log10_false_accept,synthesized,real\n")
     cases = pq.read_table(done / "results/evaluate/cases/cases.parquet").to_pylist()
     assert sum(case["closed_set/top1"] for case in cases) == pytest.approx(10 * values["closed_set/top1"]["value"])

@@ -184,7 +184,7 @@ def test_experiments_of_dvc_are_found_by_name_with_their_grids(empty):
         "psnr = images / 1000\n"
         "known = {'truth/psnr': {'value': psnr, 'low': psnr - 1, 'high': psnr + 1, 'n': 9}, 'truth/ssim': psnr / 99}\n"
         "metrics.write_text(json.dumps(known))\n"
-        "metrics.with_name('headline.json').write_text(json.dumps({'truth/psnr': psnr, 'val/psnr': psnr}))\n"
+        "metrics.with_name('headline.json').write_text(json.dumps({'truth/psnr': psnr, 'prepare/images': images}))\n"
         "grid = pathlib.Path('results/synthesize/grid.png')\n"
         "grid.parent.mkdir(parents=True, exist_ok=True)\n"
         "Image.new('RGB', (images // 1000, 24)).save(grid)\n"
@@ -192,10 +192,8 @@ def test_experiments_of_dvc_are_found_by_name_with_their_grids(empty):
         "curve.parent.mkdir(parents=True, exist_ok=True)\n"
         "curve.write_text(f'images,val/psnr\\n{images},{psnr}\\n')\n",
     )
-    outs = [
-        "results/synthesize/grid.png",
-        *({f"results/evaluate/{n}.json": {"cache": False}} for n in ("metrics", "headline")),
-    ]
+    numbers = [{f"results/evaluate/{name}.json": {"cache": False}} for name in ("metrics", "headline")]
+    outs = ["results/synthesize/grid.png", *numbers]
     curve = "results/train/plots/validation.csv"
     stage = {
         "cmd": "python make.py",
@@ -226,11 +224,12 @@ def test_experiments_of_dvc_are_found_by_name_with_their_grids(empty):
     done = empty.command("sh", "-c", f"{documented('dvc exp show')} --no-pager", COLUMNS="200")
     head = done.stdout.splitlines()[1].split()
     assert {"Experiment", "truth/psnr", "train.images"} <= set(head), done.stderr
-    assert not {"val/psnr", "train.batch_size", "Created"} & set(head)
+    assert not {"prepare/images", "train.batch_size", "Created"} & set(head)
     done = empty.command("sh", "-c", documented("dvc exp diff"), COLUMNS="200")
     differ = [line.split() for line in done.stdout.splitlines()]
     assert ["truth/psnr", "42", "84", "42"] in differ, done.stdout + done.stderr
     assert ["train.images", "42000", "84000", "42000"] in differ
+    assert "prepare/images" not in {row[0] for row in differ}
     done = empty.command("dvc", "plots", "diff", "HEAD", "longer", "--json")
     drawn = json.loads(done.stdout)["data"]["truth while training"][0]["content"]["data"]["values"]
     assert {(point["rev"], point["val/psnr"]) for point in drawn} == {("HEAD", "42.0"), ("longer", "84.0")}
