@@ -1,6 +1,9 @@
 """Work in numbered parts, by a process for each core: of small networks two threads are hardly faster than one."""
 
+import os
 import pickle
+import threading
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -13,6 +16,7 @@ from pipeline.settings import Settings
 from pipeline.training.devices import alone, device
 from pipeline.training.spread import spread
 
+EVERY = 1.0  # seconds between two looks at who started a copy
 T = TypeVar("T")
 
 
@@ -47,7 +51,8 @@ def side_by_side(work: Callable[[int], T], parts: int, copied: bool) -> list[T]:
 def _by_copies(work: Callable[[int], T], parts: int, count: int) -> list[T]:
     cv2.setNumThreads(1)  # threads of a pool are not copied
     order = torch.Generator()  # a loader draws a seed, which should not be torch's next number
-    # A loader notices when one of its processes dies, and they when this one does.
+    ours = os.getpid()
+    # A loader notices when one of its processes dies. They notice when it does, but then wait for it to take results.
     done = DataLoader(
         _Parts(work),
         batch_size=None,
@@ -57,6 +62,7 @@ def _by_copies(work: Callable[[int], T], parts: int, count: int) -> list[T]:
         in_order=False,  # who is done takes the next part
         generator=order,
         multiprocessing_context="fork",
+        worker_init_fn=lambda _: threading.Thread(target=_leave_with, args=(ours,), daemon=True).start(),
     )
     results: dict[int, T] = {}
     for part, handed in done:
@@ -65,6 +71,13 @@ def _by_copies(work: Callable[[int], T], parts: int, count: int) -> list[T]:
             raise error
         results[part] = result
     return [results[part] for part in range(parts)]
+
+
+def _leave_with(process: int) -> None:
+    """For a thread of a copy: the copy is gone when the process is, whatever it is doing."""
+    while os.getppid() == process:
+        time.sleep(EVERY)
+    os._exit(1)
 
 
 class _Parts(Dataset[tuple[int, bytes]]):

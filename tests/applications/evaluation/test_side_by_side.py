@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -11,6 +13,7 @@ import torch
 
 from pipeline.applications.evaluation.side_by_side import side_by_side
 from pipeline.errors import UserError
+from tests.conftest import ROOT
 
 
 @pytest.fixture(params=["1", "2"])
@@ -96,6 +99,34 @@ def test_one_that_dies_ends_all_of_it(monkeypatch):
     with pytest.raises(RuntimeError, match=r"exited unexpectedly|is killed by signal"):
         side_by_side(work, 6, copied=True)
     assert not [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+
+
+KILLED = """
+import os, signal, time
+from pipeline.applications.evaluation.side_by_side import side_by_side
+
+def work(part):
+    print(os.getpid(), flush=True)
+    if part == 2:
+        os.kill(os.getppid(), signal.SIGKILL)
+    return bytes(10_000_000)  # more than a pipe takes before somebody reads
+
+side_by_side(work, 100, copied=True)
+"""
+
+
+def test_none_stays_behind_when_their_process_is_killed():
+    env = os.environ | {"FACET_WORKERS": "2"}
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED], cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True, check=False
+    )
+    assert done.returncode == -signal.SIGKILL
+    copies = {int(pid) for pid in done.stdout.split()}
+    assert len(copies) == 2
+    end = time.monotonic() + 20
+    while left := [pid for pid in copies if psutil.pid_exists(pid)]:
+        assert time.monotonic() < end, left
+        time.sleep(0.1)
 
 
 def test_what_cannot_be_copied_is_done_here_with_all_threads(monkeypatch):
