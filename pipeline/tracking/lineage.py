@@ -25,12 +25,12 @@ def artifact_name(path: str) -> str:
 
 def used(run: "wandb.Run", path: str, md5: str) -> None:
     """The run was given this."""
-    _send(run, _artifact(path, md5, {}), made=False)
+    send(run, _artifact(path, md5, {}), made=False)
 
 
 def made(run: "wandb.Run", path: str, md5: str, metadata: Mapping[str, Any]) -> None:
     """The run made this, and what is in it."""
-    _send(run, _artifact(path, md5, metadata), made=True)
+    send(run, _artifact(path, md5, metadata), made=True)
 
 
 def _artifact(path: str, md5: str, metadata: Mapping[str, Any]) -> "wandb.Artifact":
@@ -48,7 +48,7 @@ def _artifact(path: str, md5: str, metadata: Mapping[str, Any]) -> "wandb.Artifa
     return artifact
 
 
-def _send(run: "wandb.Run", artifact: "wandb.Artifact", made: bool) -> None:
+def send(run: "wandb.Run", artifact: "wandb.Artifact", made: bool) -> None:
     """Hand it to W&B's service, which uploads it beside the stage, or keeps it for `wandb sync`.
 
     Not by `use_artifact`, which refuses to work offline and waits for the server without end, nor by `log_artifact`,

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from pipeline import provenance
 from pipeline.settings import is_first
-from pipeline.tracking import attempt, connection, lineage
+from pipeline.tracking import attempt, connection, lineage, tables
 from pipeline.tracking.files import as_json, finite, number, write
 
 if TYPE_CHECKING:  # both take seconds to import
@@ -157,10 +157,11 @@ class Run:
 
             name = f"{path.parent.parent.name}/{path.stem}"
             table = wandb.Table(list(columns), [list(row) for row in rows])
-            wandb_run.log({f"{name}/rows": table, "images": self._images})
+            self._tabulate(wandb_run, f"{name}/rows", table)
             if lines:
                 x, *ys = (list(column) for column in zip(*rows, strict=True))
                 drawn = wandb.plot.line_series([x] * len(ys), ys, list(columns[1:]), lines, columns[0])
+                tables.handed_over(wandb_run, f"{name}/lines_table", drawn.table)
                 wandb_run.log({f"{name}/lines": drawn, "images": self._images})
 
         self._send(send)
@@ -183,7 +184,7 @@ class Run:
             keys = sorted({key for values in plain.values() for key in values})
             rows = [[system, *(number(values.get(key)) for key in keys)] for system, values in plain.items()]
             name = f"{path.parent.name}/{path.stem}"
-            wandb_run.log({name: wandb.Table(["system", *keys], rows), "images": self._images})
+            self._tabulate(wandb_run, name, wandb.Table(["system", *keys], rows))
 
         if plain:
             self._send(send)
@@ -195,7 +196,7 @@ class Run:
             import wandb
 
             shown = [[wandb.Image(v) if isinstance(v, np.ndarray) else v for v in row] for row in rows]
-            wandb_run.log({key: wandb.Table(list(columns), shown), "images": self._images})
+            self._tabulate(wandb_run, key, wandb.Table(list(columns), shown))
 
         if rows:
             self._send(send)
@@ -252,6 +253,9 @@ class Run:
         """Close the W&B run; 0 is success."""
         self._send(lambda wandb_run: connection.closed(wandb_run, exit_code))
         self._wandb = None
+
+    def _tabulate(self, wandb_run: "wandb.Run", key: str, table: "wandb.Table") -> None:
+        wandb_run.log({key: tables.handed_over(wandb_run, key, table), "images": self._images})
 
     def _send(self, action: "Callable[[wandb.Run], None]") -> None:
         """Hand something to W&B; a failure is reported, once, and nothing more."""

@@ -8,7 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 # What is answered where: from the first request on, or once a run has begun.
-WORKS, SILENT, ERROR, FALLS_SILENT, DIES = "works", "is silent", "answers 500", "falls silent", "dies"
+WORKS, SILENT, ERROR, DIES = "works", "is silent", "answers 500", "dies"
+FALLS_SILENT, FALLS_ILL = "falls silent", "answers 500 from then on"
 
 
 class Server(ThreadingHTTPServer):
@@ -33,11 +34,15 @@ class Server(ThreadingHTTPServer):
         """The variables of each such request."""
         return [variables for name, variables in self.asked if name == operation]
 
-    def points(self, key: str) -> list[Any]:
-        """The values of a curve, in the order in which they were sent."""
+    def history(self) -> list[dict[str, Any]]:
+        """What `run.log` was given, in the order in which it was sent."""
         sent = [json.loads(body).get("files", {}) for body in self.posted if body.startswith(b"{")]
         lines = [line for files in sent for line in files.get("wandb-history.jsonl", {}).get("content", ())]
-        return [point[key] for point in map(json.loads, lines) if key in point]
+        return [json.loads(line) for line in lines]
+
+    def points(self, key: str) -> list[Any]:
+        """The values of a curve."""
+        return [point[key] for point in self.history() if key in point]
 
     def close(self) -> None:
         self.shutdown()
@@ -72,7 +77,7 @@ class Answer(BaseHTTPRequestHandler):
         behaviour = self.server.behaviour
         if behaviour == SILENT or (behaviour == FALLS_SILENT and begun):
             time.sleep(60)
-        elif behaviour == ERROR:
+        elif behaviour == ERROR or (behaviour == FALLS_ILL and begun):
             self._answer(500, {})
         else:
             self._answer(200, {"data": self._data(operation, variables)})
@@ -91,6 +96,12 @@ class Answer(BaseHTTPRequestHandler):
             "project": {"name": "facet", "entityName": "me", "id": "1"}, "user": {"username": "me", "name": "me"},
             "previewUrl": None, "type": "runs", "viewCount": 0,
         }  # fmt: skip
+        asked = variables.get("input") or {}
+        parts = [
+            {"id": "4", "name": part["name"], "displayName": part["name"], "storagePath": None, **upload}
+            | {"uploadMultipartUrls": None, "artifact": {"id": "QQ=="}}
+            for part in asked.get("artifactFiles") or ()
+        ]
         artifact = {"id": "QQ==", "state": "PENDING", "artifactSequence": {"id": "1", "latestArtifact": None}}
         viewer = {"id": "1", "entity": "me", "username": "me", "flags": "{}", "teams": {"edges": []}, "name": "me"}
         listed = {
@@ -104,6 +115,7 @@ class Answer(BaseHTTPRequestHandler):
             "CreateRunFiles": {"createRunFiles": {"runID": "1", "uploadHeaders": [], "files": names}},
             "CreateArtifact": {"createArtifact": {"artifact": artifact}},
             "CreateArtifactManifest": {"createArtifactManifest": {"artifactManifest": {"id": "1", "file": file}}},
+            "CreateArtifactFiles": {"createArtifactFiles": {"files": {"edges": [{"node": part} for part in parts]}}},
             "CommitArtifact": {"commitArtifact": {"artifact": {"id": "QQ==", "digest": "x"}}},
             "UseArtifact": {"useArtifact": {"artifact": {"id": "QQ=="}}},
         }.get(operation, {"viewer": viewer, "project": project, "upsertView": {"view": view, "inserted": True}})
