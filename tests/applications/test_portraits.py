@@ -74,13 +74,22 @@ def test_grey_and_transparent_photographs_give_the_same_face(faces, files, tmp_p
     assert alike(faces.of(name), faces.of(wanted)) < 4
 
 
-def test_a_hundred_megapixels_are_refused_before_they_are_unpacked(faces, tmp_path):
-    """A file of some kilobytes that says it is 10,000 pixels high and wide."""
+@pytest.mark.slow
+def test_a_hundred_megapixels_give_the_face_that_four_give(faces, files, tmp_path):
+    image = cv2.imread(str(files[0]))
+    for megapixels in (4, 100):
+        scale = (megapixels * 1e6 / image[..., 0].size) ** 0.5
+        cv2.imwrite(str(tmp_path / f"{megapixels}.jpg"), cv2.resize(image, None, fx=scale, fy=scale))
+    assert alike(faces.of(tmp_path / "100.jpg"), faces.of(tmp_path / "4.jpg")) < 2
+
+
+def test_more_are_refused_before_they_are_unpacked(faces, tmp_path):
+    """A file of some kilobytes that says it is 12,000 pixels high and wide."""
 
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    head = struct.pack(">IIBBBBB", 10_000, 10_000, 8, 2, 0, 0, 0)
+    head = struct.pack(">IIBBBBB", 12_000, 12_000, 8, 2, 0, 0, 0)
     content = (
         b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
     )
