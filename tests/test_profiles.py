@@ -123,7 +123,8 @@ def made(tmp_path):
     subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
 
     def make(*given: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(["make", *given], cwd=tmp_path, capture_output=True, text=True, check=False)
+        outside = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+        return subprocess.run(["make", *given], cwd=tmp_path, env=outside, capture_output=True, text=True, check=False)
 
     return make
 

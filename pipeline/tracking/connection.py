@@ -37,6 +37,7 @@ def opened(stage: str, sections: Iterable[BaseModel], folder: Path | None, deps:
     """
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # read when wandb starts its service
     os.environ.pop("WANDB_DEBUG", None)  # with it, the log that the service keeps in the run's folder holds the key
+    os.environ.pop("WANDB_SERVICE", None)  # that of whoever started this may have ended: a stage has its own
     with importing():
         import wandb
 

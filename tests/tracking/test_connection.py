@@ -102,6 +102,16 @@ def test_an_experiment_in_a_temporary_copy_keeps_its_run_in_the_project(folder, 
     assert recorded(folder)["state"] == "finished"
 
 
+@pytest.mark.slow
+def test_the_service_of_whoever_started_the_stage_may_have_ended(folder):
+    """W&B leaves the place of its service to all that a process starts."""
+    env = os.environ | {"WANDB_SERVICE": "3-1-unix-/nowhere/socket", "PYTHONPATH": str(ROOT), "WANDB_MODE": "offline"}
+    code = "from pipeline import tracking\nwith tracking.run('train') as run: run.log({'a': 1}, images=1)"
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert recorded(folder)["state"] == "finished"
+
+
 WITH_A_WANDB_THAT_DIES = """
 import os, signal, time
 from pathlib import Path
