@@ -9,6 +9,7 @@ The metrics that say most stand first, all others are folded. Needs git alone, a
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
@@ -154,4 +155,5 @@ def difference(here: Figure | None, there: Figure | None) -> str:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # whoever reads along, `head` for instance, may have enough
     sys.exit(main())
