@@ -22,7 +22,9 @@ class Settings(BaseModel):
     assets: Path | None = Field(None, description="folder with downloaded weights")
     devices: int | None = Field(None, ge=1, description="processes (GPUs) of a machine; all GPUs, or one CPU process")
     nodes: int = Field(1, ge=1, description="machines")
-    workers: int = Field(default_factory=_cores, ge=0, description="processes of this machine that prepare data and evaluate")
+    workers: int = Field(
+        default_factory=_cores, ge=0, description="processes of this machine that prepare data and evaluate"
+    )
     scheduler: str | None = Field(None, description="address of a Dask scheduler whose workers prepare data")
     work: Path = Field(Path(".facet/work"), description="where stages build before they publish")
     checkpoint_images: int = Field(6400, ge=1, description="images between two checkpoints of a fit, at least")

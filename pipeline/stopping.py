@@ -89,6 +89,17 @@ def leave_within(seconds: float, code: int) -> None:
     timer.start()
 
 
+def leave_with(parent: int) -> None:
+    """In a copy of that process: from here on it is gone when the other is, whatever it is doing."""
+
+    def look() -> None:
+        while os.getppid() == parent:
+            time.sleep(EVERY)
+        os._exit(1)
+
+    threading.Thread(target=look, daemon=True, name="leaving").start()
+
+
 def starters() -> list[psutil.Process]:
     """Those without whom this process has no business: DVC and the shells between, or who started this rank.
 

@@ -23,6 +23,14 @@ if TYPE_CHECKING:  # takes seconds to import
 CONNECT_SECONDS = 15  # how long the start of a run waits for the server
 FINISH_SECONDS = 60  # how long its end waits for uploads; what is left stays in wandb/ for `wandb sync`
 RUN_ID = "wandb-run"  # the file in a work folder with the id of its run
+WANDB = {  # what W&B reads when it starts its service, unless it is set
+    "WANDB_ERROR_REPORTING": "false",
+    "WANDB_SILENT": "true",  # where we say a line, it would say three, and another command
+    # While it hands an artifact to a server that is silent, its limit for the end does not hold; these do.
+    "WANDB_X_GRAPHQL_TIMEOUT_SECONDS": "10",
+    "WANDB_X_GRAPHQL_RETRY_MAX": "2",
+    "WANDB_X_GRAPHQL_RETRY_WAIT_MAX_SECONDS": "2",
+}
 log = logging.getLogger(__name__)
 
 
@@ -35,7 +43,8 @@ def opened(stage: str, sections: Iterable[BaseModel], folder: Path | None, deps:
         folder: the stage's work folder, which keeps the id of the run; None: a run of its own.
         deps: of the stage, with DVC's md5.
     """
-    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # read when wandb starts its service
+    for name, value in WANDB.items():
+        os.environ.setdefault(name, value)
     os.environ.pop("WANDB_DEBUG", None)  # with it, the log that the service keeps in the run's folder holds the key
     os.environ.pop("WANDB_SERVICE", None)  # that of whoever started this may have ended: a stage has its own
     with importing():

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -22,13 +21,6 @@ if TYPE_CHECKING:  # both take seconds to import
     from torch import Tensor
 
 log = logging.getLogger(__name__)
-WANDB = {  # what W&B reads when it starts, unless it is set
-    "WANDB_SILENT": "true",  # where we say a line, it would say three, and another command
-    # While it hands an artifact to a server that is silent, its limit for the end does not hold; these do.
-    "WANDB_X_GRAPHQL_TIMEOUT_SECONDS": "10",
-    "WANDB_X_GRAPHQL_RETRY_MAX": "2",
-    "WANDB_X_GRAPHQL_RETRY_WAIT_MAX_SECONDS": "2",
-}
 
 
 @contextmanager
@@ -42,8 +34,6 @@ def run(stage: str, *sections: BaseModel, folder: Path | None = None, record: Pa
         record: the file that says what the run took, written when the body has ended well; None: nobody asks.
     """
     begun = attempt.begun(stage, sections, folder) if record and is_first() else {}
-    for name, value in WANDB.items():
-        os.environ.setdefault(name, value)
     if is_first():
         deps, ours = provenance.lineage(stage), provenance.made()
         tracked = Run(connection.opened(stage, sections, folder, deps))

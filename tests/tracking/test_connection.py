@@ -237,10 +237,10 @@ def test_a_server_that_fails_midway_holds_up_the_end_for_seconds_and_sync_does_t
 WITH_ARTIFACTS = """
 from pathlib import Path
 from pipeline import tracking
-from pipeline.tracking import connection, reporting
+from pipeline.tracking import connection
 
 connection.FINISH_SECONDS = 3
-reporting.WANDB |= {"WANDB_X_GRAPHQL_TIMEOUT_SECONDS": "2", "WANDB_X_GRAPHQL_RETRY_MAX": "1"}
+connection.WANDB |= {"WANDB_X_GRAPHQL_TIMEOUT_SECONDS": "2", "WANDB_X_GRAPHQL_RETRY_MAX": "1"}
 with tracking.run("prepare") as run:
     run.pictured("t", ["a"], [[1]])
     Path("data").mkdir()

@@ -2,8 +2,6 @@
 
 import os
 import pickle
-import threading
-import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -11,12 +9,12 @@ import cv2
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from pipeline import stopping
 from pipeline.errors import UserError
 from pipeline.settings import Settings
 from pipeline.training.devices import alone, device
 from pipeline.training.spread import spread
 
-EVERY = 1.0  # seconds between two looks at who started a copy
 T = TypeVar("T")
 
 
@@ -62,7 +60,7 @@ def _by_copies(work: Callable[[int], T], parts: int, count: int) -> list[T]:
         in_order=False,  # who is done takes the next part
         generator=order,
         multiprocessing_context="fork",
-        worker_init_fn=lambda _: threading.Thread(target=_leave_with, args=(ours,), daemon=True).start(),
+        worker_init_fn=lambda _: stopping.leave_with(ours),
     )
     results: dict[int, T] = {}
     for part, handed in done:
@@ -71,13 +69,6 @@ def _by_copies(work: Callable[[int], T], parts: int, count: int) -> list[T]:
             raise error
         results[part] = result
     return [results[part] for part in range(parts)]
-
-
-def _leave_with(process: int) -> None:
-    """For a thread of a copy: the copy is gone when the process is, whatever it is doing."""
-    while os.getppid() == process:
-        time.sleep(EVERY)
-    os._exit(1)
 
 
 class _Parts(Dataset[tuple[int, bytes]]):
