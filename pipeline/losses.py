@@ -5,8 +5,9 @@ batch are named so. Weights are the caller's. Symbols are the papers'.
 """
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, ParamSpec
 
 import torch
 from torch import Tensor
@@ -15,8 +16,22 @@ from torch.nn.functional import adaptive_avg_pool2d, cross_entropy, one_hot, sof
 
 SHORTEST = 1e-6  # length of a vector that still has a direction
 WIDTHS, HEIGHTS = (0.07, 0.07, 0.1), (0.06, 0.06, 0.07)  # of the bumps on eyes and mouth: deviations, in crops
+P = ParamSpec("P")
 
 
+def in_full(function: Callable[P, Tensor]) -> Callable[P, Tensor]:
+    """Without autocast, which would make half precision of what is multiplied here, float32 or not."""
+
+    @wraps(function)
+    def computed(*given: P.args, **named: P.kwargs) -> Tensor:
+        first = given[0] if isinstance(given[0], Tensor) else given[0][0]  # type: ignore[index]
+        with torch.autocast(first.device.type, enabled=False):
+            return function(*given, **named)
+
+    return computed
+
+
+@in_full
 def classification(scores: Tensor, c: Tensor, margin: float = 0.0, scale: float = 1.0) -> Tensor:
     """L_I and L_C: -log P(c given x).
 
@@ -35,12 +50,14 @@ def classification(scores: Tensor, c: Tensor, margin: float = 0.0, scale: float 
     return _cross_entropies(scale * (scores - margin * true_class), c).mean()
 
 
+@in_full
 def kl(mu: Tensor, logvar: Tensor) -> Tensor:
     """L_KL: divergence of N(mu, exp(logvar)) from the standard normal, [B, d] each."""
     _same_shape(mu, logvar)
     return 0.5 * (mu.square() + logvar.exp() - logvar - 1).sum(dim=1).mean()
 
 
+@in_full
 def half_squared_distance(a: Tensor, b: Tensor, focus: Tensor | None = None, slack: float = 0.0) -> Tensor:
     """Half the squared L2 distance: L_GR on images, L_GD and L_GC on features; of unit vectors it is 1 - cosine.
 
@@ -61,6 +78,7 @@ def half_squared_distance(a: Tensor, b: Tensor, focus: Tensor | None = None, sla
     return (distances - slack).clamp_min(0).mean() if slack else distances.mean()
 
 
+@in_full
 def absolute_distance(a: Tensor, b: Tensor, focus: Tensor | None = None) -> Tensor:
     """L_GA, ours: the L1 distance of two images; keeps edges that a squared distance lets blur."""
     _same_shape(a, b)
@@ -70,6 +88,7 @@ def absolute_distance(a: Tensor, b: Tensor, focus: Tensor | None = None) -> Tens
     return _of_samples(differences.abs()).mean()
 
 
+@in_full
 def perceptual_distance(a: Sequence[Tensor], b: Sequence[Tensor], focus: Tensor) -> Tensor:
     """L_GP, ours: how far apart two images look to the inner layers of a recogniser (as in LPIPS, arXiv:1801.03924).
 
@@ -130,6 +149,7 @@ def face_focus(image_size: int, strength: float) -> Tensor:
     return weights / weights.mean()
 
 
+@in_full
 def focused_on(focus: Tensor, landmarks: Tensor, strength: float) -> Tensor:
     """The weights of `face_focus`, and on top of them bumps of `strength` on each image's own eyes and mouth, ours.
 
@@ -146,12 +166,15 @@ def focused_on(focus: Tensor, landmarks: Tensor, strength: float) -> Tensor:
     at = (torch.arange(len(focus), device=focus.device) + 0.5) / len(focus)
     middles = torch.stack([landmarks[:, 0], landmarks[:, 1], landmarks[:, 3:].mean(1)], 1).to(focus)
     x, y = ((middles[..., i, None] + 1) / 2 for i in (0, 1))
-    wide, high = focus.new_tensor(WIDTHS)[:, None], focus.new_tensor(HEIGHTS)[:, None]
-    across, down = (torch.exp(-0.5 * ((at - c) / s).square()) for c, s in ((x, wide), (y, high)))
+    across, down = (
+        torch.stack([torch.exp(-0.5 * ((at - c[:, i]) / s).square()) for i, s in enumerate(sizes)], 1)
+        for c, sizes in ((x, WIDTHS), (y, HEIGHTS))  # numbers, not tensors: those would be waited for on a GPU
+    )
     weights = focus + strength * torch.einsum("bpy,bpx->byx", down, across)
     return (weights / weights.mean(dim=(1, 2), keepdim=True))[:, None]
 
 
+@in_full
 def confusion(scores: Tensor, c: Tensor) -> Tensor:
     """L_AQ, ours: log P_Q(c given z), so that who minimizes it hides the person from Q.
 
@@ -166,6 +189,7 @@ def confusion(scores: Tensor, c: Tensor) -> Tensor:
     return -_cross_entropies(_full(scores), c).clamp(max=math.log(scores.shape[1]) + 0.5).mean()
 
 
+@in_full
 def distance_of_means(a: Tensor, b: Tensor) -> Tensor:
     """L_GD of CVAE-GAN, half the squared distance of two batches' mean features (mean feature matching).
 
@@ -179,6 +203,7 @@ def distance_of_means(a: Tensor, b: Tensor) -> Tensor:
     return 0.5 * (_full(a).mean(dim=0) - _full(b).mean(dim=0)).square().sum()
 
 
+@in_full
 def distance_by_class(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
     """L_GC of CVAE-GAN: half the squared distance of two class averages, summed over the classes of the batch.
 
@@ -192,6 +217,7 @@ def distance_by_class(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
     return 0.5 * (squares / _same_class(c).sum(dim=1)).sum()
 
 
+@in_full
 def class_means(f: Tensor, c: Tensor) -> Tensor:
     """For each sample the mean feature of its class in the batch: f [B, d] of classes c [B] => [B, d]."""
     same = _same_class(c).to(_full(f).dtype)
@@ -203,12 +229,14 @@ def _same_class(c: Tensor) -> Tensor:
     return c[:, None] == c[None, :]
 
 
+@in_full
 def adversarial_D(logit_real: Tensor, logit_fake: Tensor) -> Tensor:
     """L_D: -log D(x_a) - log(1 - D(x')), from logits, [B, 1] each."""
     _same_shape(logit_real, logit_fake)
     return (softplus(-_full(logit_real)) + softplus(_full(logit_fake))).mean()
 
 
+@in_full
 def adversarial_G(logit_fake: Tensor) -> Tensor:
     """L_adv, ours: -log D(x'), the non-saturating loss of Goodfellow et al. 2014, [B, 1]."""
     return softplus(-_full(logit_fake)).mean()

@@ -217,3 +217,35 @@ def test_a_class_mean_stands_beside_each_of_its_samples():
 def test_the_distance_by_class_counts_each_class_once():
     a, b = torch.tensor([[2.0], [2.0], [7.0]]), torch.tensor([[0.0], [0.0], [6.0]])
     assert losses.distance_by_class(a, b, torch.tensor([5, 5, 2])) == pytest.approx(0.5 * (4 + 1))
+
+
+def given(n=4, d=32):
+    """Arguments of each term, so many that half precision would show."""
+    generator = torch.Generator().manual_seed(0)
+    x, y = (torch.randn(n, d, generator=generator) for _ in range(2))
+    c, images = torch.tensor([0, 1, 0, 2]), torch.randn(2, n, 3, 8, 8, generator=generator)
+    landmarks = torch.rand(n, 5, 2, generator=generator) - 0.5
+    focus = losses.face_focus(8, 4.0)
+    return {
+        "classification": (x, c),
+        "kl": (x, y),
+        "half_squared_distance": (x, y),
+        "absolute_distance": (x, y),
+        "perceptual_distance": (images[:1], images[1:], focus),
+        "focused_on": (focus, landmarks, 8.0),
+        "confusion": (x, c),
+        "distance_of_means": (x, y),
+        "distance_by_class": (x, y, c),
+        "class_means": (x, c),
+        "adversarial_D": (x[:, :1], y[:, :1]),
+        "adversarial_G": (x[:, :1],),
+    }
+
+
+def test_autocast_changes_no_digit_of_a_term():
+    """It would make half precision of matrix products of float32."""
+    assert set(given()) == {name for name, f in vars(losses).items() if hasattr(f, "__wrapped__")}
+    for name, arguments in given().items():
+        wanted = getattr(losses, name)(*arguments)
+        with torch.autocast("cpu", torch.bfloat16):
+            assert torch.equal(getattr(losses, name)(*arguments), wanted), name

@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear
 
 
 def channels(image_size: int, width: int, resolution: int) -> int:
@@ -22,6 +23,14 @@ def norm(features: int) -> nn.GroupNorm:
 def at_least_float32(x: Tensor) -> Tensor:
     """Half precision as float32, anything finer as it is."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def exact_linear(x: Tensor, weight: Tensor) -> Tensor:
+    """x @ weightᵀ, under autocast too: cosines in half precision would be told apart by 0.004 at best."""
+    if not torch.is_autocast_enabled(x.device.type):
+        return linear(x, weight)
+    with torch.autocast(x.device.type, enabled=False):
+        return linear(x, weight)
 
 
 def laid_like(weight: Tensor, x: Tensor) -> Tensor:

@@ -4,9 +4,9 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear, normalize
+from torch.nn.functional import normalize
 
-from pipeline.networks.blocks import Residual, at_least_float32, channels, norm, resolutions
+from pipeline.networks.blocks import Residual, at_least_float32, channels, exact_linear, norm, resolutions
 
 
 class Recogniser(nn.Module):
@@ -29,7 +29,7 @@ class Recogniser(nn.Module):
         if not self.normalized:
             return f, self.head(f)
         f = normalize(at_least_float32(f), dim=1)
-        return f, linear(f, normalize(self.head.weight, dim=1))
+        return f, exact_linear(f, normalize(self.head.weight, dim=1))
 
     def inner(self, x: Tensor) -> list[Tensor]:
         """What it sees before it knows who: activations at half, a quarter and an eighth of the size."""

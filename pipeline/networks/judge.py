@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear, normalize
+from torch.nn.functional import normalize
 
-from pipeline.networks.blocks import at_least_float32
+from pipeline.networks.blocks import at_least_float32, exact_linear
 
 
 class Closeup(NamedTuple):
@@ -78,7 +78,7 @@ class JudgeNetwork(nn.Module):
     def forward(self, x: Tensor) -> Opinion:
         h = self.body(x)
         f = self.features(h)
-        cosines = linear(normalize(at_least_float32(f), dim=1), normalize(self.head.weight, dim=1))
+        cosines = exact_linear(normalize(at_least_float32(f), dim=1), normalize(self.head.weight, dim=1))
         attributes, landmarks = self.attributes(h), at_least_float32(self.landmarks(h)).unflatten(1, (5, 2))
         columns = list(attributes.unbind(1))
         for closeup, read in zip(self.closeups, self.close, strict=True):

@@ -33,6 +33,9 @@ def run(data: Data, model: Model, pretrain: Recogniser, losses: Losses, train: T
         average = Average(method.AVERAGED, t.average_images, t.batch_size)
         watch = WATCHES[model.method](faces, start, w / "grids", track)
         look = (watch.check, t.validate_images)
+        if t.compiled:
+            for name in method.NETWORKS:
+                getattr(method, name).compile()
         fit = Fit("train", w, t.images, t.batch_size, t.precision, watch.record, average, *look)
         fit.run(method, batches)
         track.went_on(fit.resume.batches_done * t.batch_size)

@@ -15,7 +15,7 @@ from pipeline.terminal import bar
 log = logging.getLogger(__name__)
 
 # Of all that is logged, what a person watches, in this order: does it reconstruct, does it swap, does z stay small.
-WATCHED = ("L_GR_same", "L_GR_cross", "L_GC", "L_KL", "loss", "top1", "own_subject", "own_sample", "psnr")
+WATCHED = ("L_GR_same", "L_GR_cross", "L_G_x", "L_GC", "L_KL", "loss", "top1", "own_subject", "own_sample", "psnr")
 BAR = "{percentage:3.0f}% {bar:8} {n_fmt}/{total_fmt}, {rate_noinv_fmt}, {remaining} left{postfix}"
 
 

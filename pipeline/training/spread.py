@@ -28,7 +28,7 @@ def spread(work: Callable[[int], T], parts: int) -> Iterator[T]:
     the first does all parts.
 
     Raises:
-        UserError: `work` raised it, in any of the processes.
+        UserError: `work` raised it, in any of the processes, or one of them died.
         SystemExit: in the others: 0 when theirs is done, 1 when the first has failed and said why.
     """
     if alone():
@@ -66,7 +66,13 @@ def _collected(work: Callable[[int], T], parts: int, world: int, group: distribu
             yield work(part)
             continue
         handed: list[Any] = [None, None]
-        distributed.recv_object_list(handed, src=part % world, group=group)
+        try:
+            distributed.recv_object_list(handed, src=part % world, group=group)
+        except RuntimeError:  # torch's, when the other end of a connection is gone
+            raise UserError(
+                f"process {part % world} of {world} died: run the command again; if memory was short, with fewer "
+                "processes (FACET_DEVICES)"
+            ) from None
         result, error = handed
         if error is not None:
             raise error

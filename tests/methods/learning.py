@@ -53,3 +53,14 @@ def moved_by_an_update(m, batch):
     m.update(m.terms(batch), m.objectives(getattr(batch, "same", True)))
     after = weights_of(m)
     return {name for name in m.NETWORKS if not torch.equal(before[name], after[name])}
+
+
+def moved_alone(m, batch, network):
+    """Names of the networks that an update by one network's objective moves."""
+    before, table = weights_of(m), m.objectives(getattr(batch, "same", True))
+    made = [torch.optim.SGD(getattr(m, network).parameters(), lr=0.1)]
+    m.optimizers = lambda: made
+    m.manual_backward = lambda loss, **kwargs: loss.backward(**kwargs)
+    m.update(m.terms(batch), {network: table[network]})
+    after = weights_of(m)
+    return {name for name in m.NETWORKS if not torch.equal(before[name], after[name])}

@@ -13,7 +13,7 @@ from pipeline.methods.cvaegan import ClassMeans
 from pipeline.methods.recogniser import recogniser
 from pipeline.params import CVAEGANLosses, Losses, Model
 from tests.conftest import ROOT
-from tests.methods.learning import gradients, has_term, moved_by_an_update
+from tests.methods.learning import gradients, has_term, moved_alone, moved_by_an_update
 from tests.methods.test_ipgan import PAPER_WEIGHTS, PRETRAIN, TRAIN
 
 L_G = {"L_G_x", "L_G_D", "L_G_C"}
@@ -87,6 +87,8 @@ def test_the_gradient_of_a_network_is_that_of_its_own_objective(make, network):
 @pytest.mark.parametrize(("make", "moved"), [(cvae, set(PAPER)), (frozen, set(PAPER) - {"classifier"})])
 def test_an_update_moves_exactly_the_networks_that_learn(make, moved):
     assert moved_by_an_update(make(), batch()) == moved
+    for name in moved:
+        assert moved_alone(make(), batch(), name) == {name}
 
 
 @pytest.mark.parametrize("term", TERMS)

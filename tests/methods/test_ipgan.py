@@ -13,7 +13,7 @@ from pipeline.methods.recogniser import recogniser
 from pipeline.params import CVAEGANLosses, IPGANLosses, Losses, Model, Recogniser, Train
 from tests.conftest import ROOT
 from tests.datasets.test_pairs import prepared
-from tests.methods.learning import gradients, has_term, moved_by_an_update
+from tests.methods.learning import gradients, has_term, moved_alone, moved_by_an_update
 
 TERMS = ("L_I", "L_C", "L_D", "L_Q", "L_KL", "L_AQ", "L_GR", "L_GA", "L_GC", "L_GP", "L_GD", "L_adv")
 PAPER = {
@@ -48,7 +48,7 @@ CVAEGAN_WEIGHTS = CVAEGANLosses(
 TRAIN = Train(
     seed=0, images=800, batch_size=4, learning_rate=1e-3, matrix_learning_rate=0.0,
     learning_rate_schedule="constant", beta1=0.5, cross_every=2, recognisers="joint",
-    unlabelled=0.0, flip=False, average_images=0, validate_images=400, precision="32-true",
+    unlabelled=0.0, flip=False, average_images=0, validate_images=400, precision="32-true", compiled=False,
 )  # fmt: skip
 PRETRAIN = Recogniser(
     seed=0, images=80, batch_size=4, learning_rate=1e-3, matrix_learning_rate=0.0, margin=0.25, scale=8.0,
@@ -130,6 +130,8 @@ def test_an_update_moves_exactly_the_networks_that_learn(make):
     m = make()
     learning = {name for name, weights in m.objectives(same=False).items() if any(weights.values())}
     assert moved_by_an_update(m, batch()) == learning
+    for name in learning:
+        assert moved_alone(make(), batch(), name) == {name}
 
 
 @pytest.mark.parametrize("term", TERMS)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.nn.functional import normalize
 
 from pipeline.networks import AttributeEncoder, Recogniser
 
@@ -19,6 +20,14 @@ def test_normalized_features_have_unit_length_and_scores_are_cosines():
     f, scores = Recogniser(32, 4, 8, 3, normalized=True)(torch.rand(2, 3, 32, 32))
     torch.testing.assert_close(f.norm(dim=1), torch.ones(2))
     assert scores.abs().max() <= 1
+
+
+def test_cosines_have_all_their_digits_under_autocast():
+    net = Recogniser(32, 4, 64, 3, normalized=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        f, scores = net(torch.rand(2, 3, 32, 32))
+    assert scores.dtype == torch.float32
+    assert torch.equal(scores, f @ normalize(net.head.weight, dim=1).T)
 
 
 def test_a_variance_stays_within_what_means_something():

@@ -11,7 +11,7 @@ from pipeline.training.spread import CHUNK, chunks, spread
 from tests.conftest import ROOT
 
 SCRIPT = """
-import json, os, sys
+import json, os, signal, sys
 from pathlib import Path
 from pipeline.errors import UserError
 from pipeline.training.spread import spread
@@ -21,9 +21,11 @@ def work(part):
         raise UserError(f"part {part} is damaged")
     if part == broken:
         raise RuntimeError(f"part {part} is broken")
+    if part == killed:
+        os.kill(os.getpid(), signal.SIGKILL)
     return part, int(os.environ.get("LOCAL_RANK", 0))
 
-folder, parts, fails, broken = Path(sys.argv[1]), *map(int, sys.argv[2:])
+folder, parts, fails, broken, killed = Path(sys.argv[1]), *map(int, sys.argv[2:])
 rank = os.environ.get("LOCAL_RANK", "0")
 try:
     found = list(spread(work, parts))
@@ -35,11 +37,11 @@ except UserError as error:
 """
 
 
-def run(folder, devices, parts, fails=-1, broken=-1):
+def run(folder, devices, parts, fails=-1, broken=-1, killed=-1):
     script = folder / "work.py"
     script.write_text(SCRIPT)
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    command = [sys.executable, str(script), str(folder), str(parts), str(fails), str(broken)]
+    command = [sys.executable, str(script), str(folder), *map(str, (parts, fails, broken, killed))]
     env |= {"FACET_DEVICES": str(devices)}
     return subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=False)
 
@@ -80,4 +82,13 @@ def test_a_programmers_mistake_in_another_process_ends_all_with_its_traceback(tm
     done = run(tmp_path, 2, 6, broken=3)
     assert done.returncode != 0
     assert "RuntimeError: part 3 is broken" in done.stderr
+    assert not list(tmp_path.glob("found*"))
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed_takes_the_others_with_it_and_is_named(tmp_path):
+    done = run(tmp_path, 3, 9, killed=4)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    assert (tmp_path / "error0").read_text().startswith("process 1 of 3 died: run the command again")
     assert not list(tmp_path.glob("found*"))
