@@ -24,7 +24,6 @@ IN_ALL = "all"
 JOBS = 2  # experiments at once; on two cores, two of one core each are done sooner than one of both after the other
 FIGURES = {
     "identity/top1": "top1",
-    "identity/cosine_subject": "cosine",
     "identity/top1_sample": "top1_sample",
     "attributes/yaw_error": "yaw error",
     "truth/psnr": "PSNR",
