@@ -26,7 +26,7 @@ def run(data: Data, model: Model, judge: Judge, synthesize: Synthesize, evaluate
     sections = (data, model, judge, synthesize, evaluate)
     given = [path for path in (inception, named_file(evaluate)) if path]
     inputs = [paths.FACES, paths.JUDGE, paths.MODEL, paths.SYNTHESIZED, *given]
-    # What is said of photographs changes with the model where a part of the model says it.
+    # What is said of photographs and controls changes with the model where a part of the model says it.
     before = [paths.FACES, paths.JUDGE, *given, *([paths.MODEL] if court.took_part else [])]
     kept = Kept(Settings.read().work / "seen" / Origin.of("evaluate", (judge, evaluate), before).fingerprint())
     with (
@@ -34,8 +34,8 @@ def run(data: Data, model: Model, judge: Judge, synthesize: Synthesize, evaluate
         tracking.run("evaluate", *sections, record=paths.EVALUATE_RUN) as track,
     ):
         measured = bench(court, gather(court, faces, people, synthesized, inception, kept))
+        results = scores.everything(measured, network, kept)
         kept.tidy()
-        results = scores.everything(measured, network)
         (w / "cases").mkdir(exist_ok=True)
         cases = table.cases(measured.material, named(results.model.columns, court))
         write_table(w / "cases" / "cases.parquet", cases)

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from pipeline.applications.evaluation.bench import Bench, Figures
-from pipeline.applications.evaluation.material import Look
+from pipeline.applications.evaluation.look import Look
 from pipeline.applications.judging import known_attributes, visible
 from pipeline.metrics.attributes import Attribute, errors
 

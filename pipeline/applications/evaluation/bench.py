@@ -5,7 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from pipeline.applications.evaluation.material import MODEL, Look, Material
+from pipeline.applications.evaluation.look import Look
+from pipeline.applications.evaluation.material import MODEL, Material
 from pipeline.applications.judging import Court
 from pipeline.applications.retrieval import judged_gallery, labelled
 from pipeline.judges.verdict import Verdict

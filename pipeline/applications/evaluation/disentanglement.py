@@ -23,8 +23,7 @@ def disentanglement(b: Bench, maker: Maker) -> Figures:
     one that is given nothing.
     """
     people, faces = b.material.people, b.material.asked.faces
-    shown = faces.images(people.rows)
-    codes = {"f_I": maker.identity(shown).cpu(), "z": maker.attributes(shown).cpu()}
+    codes = {name: code.cpu() for name, code in maker.of(faces, people.rows)._asdict().items()}
     galleries, person = labelled(people.gallery)
     figures = {}
     for name, code in codes.items():

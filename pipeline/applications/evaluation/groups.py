@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from pipeline.applications.evaluation.bench import Bench, Estimates, Figures, shares
+from pipeline.applications.evaluation.side_by_side import side_by_side
 from pipeline.datasets import heads
 from pipeline.datasets.shards import Faces
 from pipeline.metrics import intervals
@@ -84,24 +85,33 @@ def by_group(b: Bench, figures: Figures, of_people: Callable[[Tensor], Estimates
         of_people: bool [P], some people => what only a set has, of the set of their faces; not cut to [0, 1].
     """
     compared = {name: figure for name, figure in figures.items() if name.startswith(KINDS)}
-    found: dict[str, Estimates] = {}
-    for family, named in groups(b).items():
-        gaps: Estimates = {}
-        for key, figure in compared.items():
-            parts = {name: figure.rows_of(people) for name, people in named.items()}
-            counted = {name: rows for name, rows in parts.items() if rows.any()}
-            for name, rows in counted.items():
-                found.setdefault(f"{family}/{name}", {})[key] = figure._replace(counted=rows).estimate()
-            if counted.keys() == parts.keys():
-                gaps[key] = intervals.gap(figure.column, figure.over, list(parts.values()), figure.groups)
-        of_sets = {name: _measured(of_people(people)) for name, people in named.items()}
-        for name, values in of_sets.items():
-            found.setdefault(f"{family}/{name}", {}).update(shares(values))
-        for key in next(iter(of_sets.values())):
-            if all(key in values for values in of_sets.values()):
-                gaps[key] = intervals.gap_of([values[key] for values in of_sets.values()])
-        found[f"{family}/gap"] = gaps
-    return found
+    families = groups(b)
+    parts = list(families.values())
+    found = side_by_side(lambda i: _of_family(compared, of_people, parts[i]), len(parts), b.court.copied)
+    named = zip(families, found, strict=True)
+    return {f"{family}/{name}": values for family, each in named for name, values in each.items()}
+
+
+def _of_family(
+    figures: Figures, of_people: Callable[[Tensor], Estimates], named: dict[str, Tensor]
+) -> dict[str, Estimates]:
+    """Group -> figure -> estimate, and `gap`."""
+    found: dict[str, Estimates] = {name: {} for name in named}
+    gaps: Estimates = {}
+    for key, figure in figures.items():
+        parts = {name: figure.rows_of(people) for name, people in named.items()}
+        counted = {name: rows for name, rows in parts.items() if rows.any()}
+        for name, rows in counted.items():
+            found[name][key] = figure._replace(counted=rows).estimate()
+        if counted.keys() == parts.keys():
+            gaps[key] = intervals.gap(figure.column, figure.over, list(parts.values()), figure.groups)
+    of_sets = {name: _measured(of_people(people)) for name, people in named.items()}
+    for name, values in of_sets.items():
+        found[name] |= shares(values)
+    for key in next(iter(of_sets.values())):
+        if all(key in values for values in of_sets.values()):
+            gaps[key] = intervals.gap_of([values[key] for values in of_sets.values()])
+    return found | {"gap": gaps}
 
 
 def _measured(values: Estimates) -> Estimates:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from pipeline.applications.evaluation.bench import Bench, Estimates, Figures, seen
-from pipeline.applications.evaluation.material import Look
+from pipeline.applications.evaluation.look import Look
 from pipeline.judges.verdict import Verdict
 from pipeline.metrics import intervals, verification
 from pipeline.metrics.identity import retrieve

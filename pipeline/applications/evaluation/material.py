@@ -1,6 +1,6 @@
 """All that is compared, looked at once: the judge's word on real photographs and on what each system answers."""
 
-from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,7 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.applications.evaluation.nearness import Column, Nearness
+from pipeline.applications.evaluation.kept import NOWHERE, Kept
+from pipeline.applications.evaluation.look import Look, Looks
+from pipeline.applications.evaluation.nearness import Nearness
 from pipeline.applications.evaluation.side_by_side import side_by_side
 from pipeline.applications.evaluation.systems import Asked, controls
 from pipeline.applications.judging import Court
@@ -21,22 +23,10 @@ from pipeline.metrics.realism import inception
 from pipeline.training.devices import device
 from pipeline.training.spread import chunks
 
-MODEL = "model"  # among the systems; the others are controls
+MODEL, TRUTH = "model", "truth"  # among the systems; all but the first are controls
 REAL, TRAIN = "real", "train"
-KEPT, LOOKED_AT = (MODEL, "truth", "truth_blurred"), 2048  # systems whose images are looked at again, and how many
+AGAIN, LOOKED_AT = (TRUTH, "truth_blurred"), 2048  # controls whose images are looked at again, and how many of each
 MEMORISED = 10_000  # training images among which the nearest is looked for, at equal steps through all of them
-
-
-class Look(NamedTuple):
-    """What is seen in images, a row an image."""
-
-    said: Verdict  # the judge
-    truth: Column  # how near each is to the true recombination; empty where nobody knows it
-    images: np.ndarray = np.zeros(0, np.uint8)  # uint8 [B, S, S, 3], of the first LOOKED_AT of those in KEPT
-    inception: Tensor | None = None  # float32 [B, 2048]
-
-
-Keep = Callable[[str, Callable[[], Look]], Look]
 
 
 class Material(NamedTuple):
@@ -64,7 +54,7 @@ def gather(
     people: Protocol,
     synthesized: Faces,
     inception_weights: Path | None,
-    kept: Keep = lambda _, look: look(),
+    kept: Kept = NOWHERE,
 ) -> Material:
     """Look at every image once, with all processes; the first alone returns.
 
@@ -74,35 +64,45 @@ def gather(
         people: whom they may show.
         synthesized: the outputs.
         inception_weights: for FID and KID, or None.
-        kept: gives what was seen in photographs before under that name, or looks.
+        kept: what was seen before of photographs, and of controls that were asked for the same pairs.
     """
     asked = asked_of(faces, people, synthesized)
-    systems = controls(asked)
     train_rows = training_rows(faces) if len(asked.sample_rows) else np.zeros(0, np.int64)
     outputs, real, train = chunks(np.arange(len(synthesized))), chunks(people.rows), chunks(train_rows)
     features = inception(inception_weights, device()) if inception_weights else None
     # Controls hand in the same photograph many times.
     judge, recognise = asked_once(court.judge), asked_once(court.recognise)
+    systems = cache(lambda: controls(asked))
+    names = [f"controls-{part}-{asked.part(pairs).digest}" for part, pairs in enumerate(outputs)]
+    if not all(map(kept.has_looks, names)):
+        systems()  # once, before this process is copied
 
     def seen(images: np.ndarray) -> Look:
         return Look(court.judge(images), {}, inception=features(_tensor(images)).cpu() if features else None)
 
-    def look(part: int) -> dict[str, Look]:
-        if (i := part - len(outputs) - len(real)) >= 0:
-            return {TRAIN: kept(f"{TRAIN}-{i}", lambda: Look(court.recognise(faces.images(train[i])), {}))}
-        if (i := part - len(outputs)) >= 0:
-            return {REAL: kept(f"{REAL}-{i}", lambda: seen(faces.images(real[i])))}
-        pairs = asked.part(outputs[part])
+    def answers(pairs: Asked, again: bool) -> Looks:
         true = _truth(pairs)
-        images = {name: control(pairs, true) for name, control in systems.items()}
+        images = {name: control(pairs, true) for name, control in systems().items()}
         looks = {name: Look(judge(made), {}) for name, made in images.items()}
-        images[MODEL] = synthesized.images(outputs[part])
-        looks[MODEL] = seen(images[MODEL])
         if len(true):
-            near = Nearness(true, looks["truth"].said, asked.landmarks(pairs.sample_rows), recognise)
+            near = Nearness(true, looks[TRUTH].said, asked.landmarks(pairs.sample_rows), recognise)
             looks = {name: o._replace(truth=near.of(images[name], o.said)) for name, o in looks.items()}
-        shown = KEPT if outputs[part][0] < LOOKED_AT else ()
-        return {name: o._replace(images=images[name]) if name in shown else o for name, o in looks.items()}
+        return {name: o._replace(images=images[name]) if again and name in AGAIN else o for name, o in looks.items()}
+
+    def look(part: int) -> Looks:
+        if (i := part - len(outputs) - len(real)) >= 0:
+            return kept.looks(f"{TRAIN}-{i}", lambda: {TRAIN: Look(court.recognise(faces.images(train[i])), {})})
+        if (i := part - len(outputs)) >= 0:
+            return kept.looks(f"{REAL}-{i}", lambda: {REAL: seen(faces.images(real[i]))})
+        pairs, again = asked.part(outputs[part]), bool(outputs[part][0] < LOOKED_AT)
+        known = kept.looks(names[part], lambda: answers(pairs, again))
+        images = synthesized.images(outputs[part])
+        own = seen(images)
+        if TRUTH in known:
+            said, true = known[TRUTH].said, known[TRUTH].images if again else _truth(pairs)
+            near = Nearness(true, said, asked.landmarks(pairs.sample_rows), recognise)
+            own = own._replace(truth=near.of(images, own.said))
+        return {MODEL: own._replace(images=images) if again else own, **known}
 
     parts = side_by_side(look, len(outputs) + len(real) + len(train), court.copied)
 
@@ -110,10 +110,10 @@ def gather(
         return _together([looks[name] for looks in parts[of]])
 
     behind = len(outputs) + len(real)
-    answers = {name: together(name, slice(len(outputs))) for name in (MODEL, *systems)}
+    answered = {name: together(name, slice(len(outputs))) for name in parts[0]}
     photographs = together(REAL, slice(len(outputs), behind))
     of_train = together(TRAIN, slice(behind, None)).said if train else photographs.said.part(slice(0))
-    return Material(asked, photographs.said, answers, of_train, train_rows, photographs.inception)
+    return Material(asked, photographs.said, answered, of_train, train_rows, photographs.inception)
 
 
 def asked_once(judge: Judge) -> Judge:

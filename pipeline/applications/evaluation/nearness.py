@@ -7,11 +7,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
+from pipeline.applications.evaluation.look import Column
 from pipeline.applications.evaluation.regions import REGIONS, cut, pasted
 from pipeline.judges.verdict import Judge, Verdict
 from pipeline.metrics.truth import nearness
-
-Column = dict[str, np.ndarray]  # name -> one number an output
 
 
 class Nearness(NamedTuple):

@@ -9,7 +9,7 @@ from torch.nn.functional import normalize
 
 from pipeline.applications.evaluation.bench import Bench, Estimates, Figures, shares
 from pipeline.applications.evaluation.identity import NEAREST
-from pipeline.applications.evaluation.material import Look
+from pipeline.applications.evaluation.look import Look
 from pipeline.judges.verdict import Verdict
 from pipeline.metrics import intervals
 from pipeline.metrics.intervals import Estimate

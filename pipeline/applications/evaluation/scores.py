@@ -15,9 +15,10 @@ from pipeline.applications.evaluation.bench import Bench, Estimates, Figures, sh
 from pipeline.applications.evaluation.disentanglement import disentanglement
 from pipeline.applications.evaluation.groups import by_group
 from pipeline.applications.evaluation.identity import closed_set, identity, rates, rates_real
+from pipeline.applications.evaluation.kept import NOWHERE, Kept
+from pipeline.applications.evaluation.look import Column, Look
 from pipeline.applications.evaluation.maker import Maker
-from pipeline.applications.evaluation.material import MODEL, Look
-from pipeline.applications.evaluation.nearness import Column
+from pipeline.applications.evaluation.material import MODEL
 from pipeline.applications.evaluation.realism import by_inception, memorisation, realism
 from pipeline.applications.evaluation.side_by_side import side_by_side
 from pipeline.applications.evaluation.uncanniness import uncanniness
@@ -84,21 +85,32 @@ class Results(NamedTuple):
     others: Figures  # of the networks' codes and uses, a row a photograph or a morph
 
 
-def everything(b: Bench, network: FaceModel | None) -> Results:
+def everything(b: Bench, network: FaceModel | None, kept: Kept = NOWHERE) -> Results:
     """The model and the controls by all metrics that they have.
 
     Args:
         b: the comparison.
         network: IP-GAN's; None where nobody has it.
+        kept: what was measured before of controls that were asked for the same pairs.
     """
     if not len(b.sample):
         made = classes(b, b.model)
         return Results(made, {MODEL: made.values}, {}, {})
-    own = [partial(measure, b, Maker(network)) for measure in OF_THE_MODEL] if network is not None else []
-    parts = [*own, *(partial(recombinations, b, answers) for answers in b.material.answers.values())]
+    pairs = b.material.asked.digest
+
+    def control(name: str) -> Estimates:
+        answers = b.material.answers[name]
+        return kept.estimates(f"{name}-{pairs}", lambda: recombinations(b, answers).values)
+
+    own = []
+    if network is not None:
+        maker = Maker(network).knowing(b.material.asked.faces, b.material.people.rows, b.court.copied)
+        own = [partial(measure, b, maker) for measure in OF_THE_MODEL]
+    controls = [name for name in b.material.answers if name != MODEL]
+    parts = [*own, partial(recombinations, b, b.model), *(partial(control, name) for name in controls)]
     measured = side_by_side(lambda part: parts[part](), len(parts), b.court.copied)
-    scored = dict(zip(b.material.answers, measured[len(own) :], strict=True))
-    systems = {name: score.values for name, score in scored.items()}
+    scored = measured[len(own)]
+    systems = {MODEL: scored.values} | dict(zip(controls, measured[len(own) + 1 :], strict=True))
     others: Figures = {}
     of_several: Look | None = None
     if own:
@@ -111,5 +123,4 @@ def everything(b: Bench, network: FaceModel | None) -> Results:
         found = rates(b, b.model, people) | rates_real(b, people)
         return found | (named_several(rates(b, of_several, people)) if of_several else {})
 
-    groups = by_group(b, scored[MODEL].figures | others, of_people)
-    return Results(scored[MODEL], systems, groups, others)
+    return Results(scored, systems, by_group(b, scored.figures | others, of_people), others)

@@ -4,6 +4,7 @@ Each is asked for the same pairs of a subject and a sample as the model. docs/ev
 score, and tests/test_controls.py holds the committed evaluation to it.
 """
 
+import hashlib
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -32,6 +33,12 @@ class Asked(NamedTuple):
         """Some of the pairs."""
         samples = self.sample_rows[pairs] if len(self.sample_rows) else self.sample_rows
         return self._replace(subject_rows=self.subject_rows[pairs], sample_rows=samples)
+
+    @property
+    def digest(self) -> str:
+        """16 hexadecimal digits that say which pairs of these photographs they are."""
+        rows = (np.asarray(part, np.int64).tobytes() for part in (self.subject_rows, self.sample_rows))
+        return hashlib.sha256(b"/".join(rows)).hexdigest()[:16]
 
     def landmarks(self, rows: np.ndarray) -> np.ndarray:
         """Where they are in these photographs, float32 [B, 5, 2], pixels (x, y)."""

@@ -8,9 +8,9 @@ import numpy as np
 
 from pipeline.applications.evaluation.bench import Bench
 from pipeline.applications.evaluation.identity import FALSE_ACCEPT_RATES
+from pipeline.applications.evaluation.look import Column
 from pipeline.applications.evaluation.maker import Maker
 from pipeline.applications.evaluation.material import MODEL, Material
-from pipeline.applications.evaluation.nearness import Column
 from pipeline.applications.evaluation.realism import nearest_training_images
 from pipeline.applications.evaluation.strips import strips
 from pipeline.applications.evaluation.systems import Asked

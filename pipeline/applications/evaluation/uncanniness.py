@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from pipeline.applications.evaluation.bench import Bench, Estimates, shares
-from pipeline.applications.evaluation.material import Look
+from pipeline.applications.evaluation.look import Look
 from pipeline.applications.evaluation.regions import REGIONS, Region, cut
 from pipeline.datasets.pairs import to_tensor
 from pipeline.metrics import intervals, verification

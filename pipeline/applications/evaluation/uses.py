@@ -10,8 +10,8 @@ from torch.nn.functional import cosine_similarity
 
 from pipeline.applications.evaluation.bench import Bench, Figure, Figures
 from pipeline.applications.evaluation.identity import accepted_at, compared, thresholds
+from pipeline.applications.evaluation.look import Look
 from pipeline.applications.evaluation.maker import Maker
-from pipeline.applications.evaluation.material import Look
 from pipeline.applications.judging import known_attributes
 from pipeline.datasets import heads
 from pipeline.datasets.shards import Faces
@@ -35,10 +35,10 @@ def several(b: Bench, maker: Maker) -> Look:
     """
     m, means = b.material, []
     for own in m.people.probes:
-        f_I = maker.identity(m.asked.faces.images(own[:SEVERAL]))
+        f_I = maker.of(m.asked.faces, own[:SEVERAL]).f_I
         mean = f_I.mean(0)
         means.append(mean * f_I.norm(dim=1).mean() / mean.norm().clamp(min=1e-12))
-    z = maker.attributes(m.asked.faces.images(m.asked.sample_rows))
+    z = maker.of(m.asked.faces, m.asked.sample_rows).z
     return Look(b.court.recognise(maker.faces(torch.stack(means)[b.subject], z)), {})
 
 
@@ -57,7 +57,7 @@ def frontalization(b: Bench, maker: Maker) -> Figures:
     z = frontal_code(b, maker)
     if z is None or not turned.any():
         return {}
-    f_I = maker.identity(b.material.asked.faces.images(rows))
+    f_I = maker.of(b.material.asked.faces, rows).f_I
     said = b.court.judge(maker.faces(f_I, z.expand(len(f_I), -1)))
     before, after = (compared(b, seen, b.person) for seen in (b.probes, said))
     limits = thresholds(before)  # of photographs as they are
@@ -111,8 +111,7 @@ def morphs(b: Bench, maker: Maker) -> Morphs | None:
     if not ends_of:
         return None
     subject, ends = torch.tensor(list(ends_of)), torch.tensor(list(ends_of.values()))
-    shown = m.asked.faces.images(samples)
-    f_I, z = maker.identity(shown), maker.attributes(shown)
+    f_I, z = maker.of(m.asked.faces, samples)
     along = torch.linspace(0, 1, STEPS, device=z.device)[None, :, None]
     path = torch.lerp(z[ends[:, 0], None], z[ends[:, 1], None], along)
     images = maker.faces(f_I[subject].repeat_interleave(STEPS, 0), path.flatten(0, 1))
@@ -163,7 +162,7 @@ def performances(b: Bench, maker: Maker) -> Iterator[Performance]:
     rows = np.array([int(own[0]) for own in m.people.probes[:SUBJECTS]])
     people = m.asked.faces.column("identity_vector", rows)
     size = m.asked.faces.image(int(rows[0])).shape[0]
-    f_I = maker.identity(m.asked.faces.images(rows))
+    f_I = maker.of(m.asked.faces, rows).f_I
     for s in range(len(rows)):
         acted = frames(people[(s + 1) % len(rows)], size, s)
         z = maker.attributes(acted)

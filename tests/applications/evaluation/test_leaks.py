@@ -6,8 +6,9 @@ import torch
 
 from pipeline.applications.evaluation import disentanglement, groups, uncanniness
 from pipeline.applications.evaluation.bench import Bench, Figure
+from pipeline.applications.evaluation.look import Look
 from pipeline.applications.evaluation.maker import Maker
-from pipeline.applications.evaluation.material import Look, Material
+from pipeline.applications.evaluation.material import Material
 from pipeline.applications.evaluation.systems import Asked
 from pipeline.applications.judging import Court
 from pipeline.datasets import heads

@@ -8,6 +8,7 @@ import torch
 
 from pipeline.applications.evaluation import curves, extremes, realism, scores, table
 from pipeline.applications.evaluation.bench import Bench, bench
+from pipeline.applications.evaluation.kept import NOWHERE, Kept
 from pipeline.applications.evaluation.material import MODEL, gather
 from pipeline.applications.judging import Court, known_attributes
 from pipeline.applications.retrieval import judged, top1_real
@@ -271,6 +272,39 @@ def test_copies_of_this_process_find_the_same_and_need_no_attribute_that_is_not_
             assert estimates.keys() == others[name].keys()
             for key, estimate in estimates.items():
                 np.testing.assert_allclose(others[name][key], estimate, rtol=1e-9, atol=1e-12, err_msg=f"{name} {key}")
+
+
+def test_the_next_model_meets_controls_that_are_not_looked_at_again(faces, court, scored, tmp_path):
+    shown, kept = [], Kept(tmp_path / "kept")
+
+    def judge(images):
+        shown.append(len(images))
+        return court.judge(images)
+
+    def evaluated(outputs, kept):
+        people = scored(outputs).bench.material.people
+        ours = court._replace(judge=judge)
+        shown.clear()
+        b = bench(ours, gather(ours, faces, people, Faces(tmp_path / "outputs"), None, kept))
+        return sum(shown), scores.everything(b, None, kept)
+
+    looked, _ = evaluated(lambda subject, _: faces.images(subject), kept)
+    again, found = evaluated(lambda _, sample: faces.images(sample), kept)
+    anew, wanted = evaluated(lambda _, sample: faces.images(sample), NOWHERE)
+    assert again <= 60 < looked  # twenty outputs, and each with true surroundings of its eyes and of its mouth
+    assert anew == looked
+    assert found.systems == wanted.systems
+    assert found.groups == wanted.groups
+    for name, answers in wanted.model.figures.items():
+        assert torch.equal(answers.column, found.model.figures[name].column)
+
+
+def test_controls_that_were_asked_for_other_pairs_are_others(faces, court, scored):
+    asked = scored(lambda subject, _: faces.images(subject)).bench.material.asked
+    assert asked.digest == asked.part(np.arange(20)).digest
+    others = [asked.part(np.arange(19)), asked._replace(subject_rows=asked.subject_rows[::-1])]
+    others += [asked._replace(sample_rows=asked.sample_rows[::-1])]
+    assert len({asked.digest, *(other.digest for other in others)}) == 4
 
 
 def test_a_judge_that_knows_everybody_scores_one_on_real_images(faces, court):

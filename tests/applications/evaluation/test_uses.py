@@ -9,8 +9,9 @@ import torch
 
 from pipeline.applications.evaluation import attacks, curves, identity, strips, uses
 from pipeline.applications.evaluation.bench import Bench
+from pipeline.applications.evaluation.look import Look
 from pipeline.applications.evaluation.maker import Maker
-from pipeline.applications.evaluation.material import Look, Material
+from pipeline.applications.evaluation.material import Material
 from pipeline.applications.evaluation.systems import Asked
 from pipeline.applications.judging import Court
 from pipeline.datasets.protocol import Protocol
