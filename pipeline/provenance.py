@@ -42,6 +42,12 @@ def environment() -> dict[str, str]:
     }
 
 
+def fingerprint() -> str:
+    """16 hexadecimal digits that change with the versions and the machine, but not with the commit."""
+    said = {name: value for name, value in environment().items() if name != "git"}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
+
+
 def revision() -> str:
     """Branch and commit, as `main@1a2b3c4`; `-dirty` where the working tree differs from the commit."""
     commit = _git("rev-parse", "--short", "HEAD")

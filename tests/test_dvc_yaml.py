@@ -167,6 +167,9 @@ def test_every_metrics_file_is_shown_by_dvc_metrics_but_of_a_thousand_numbers_th
 def test_all_plot_data_is_shown_by_dvc_plots():
     written = {path for stage in STAGES for path, _ in outputs(stage) if is_plot_data(path)}
     assert {path for path in written if path not in repr(DVC_YAML.get("plots"))} == set()
+    files = {file.relative_to(ROOT).as_posix() for file in ROOT.glob("results/*/plots/*.csv")}
+    assert len(files) > 10
+    assert {file for file in files if file not in repr(DVC_YAML.get("plots"))} == set()
 
 
 def names(entries: list[Any]) -> set[str]:

@@ -3,9 +3,12 @@
 With the features of Inception it is KID (Bińkowski et al. 2018, arXiv:1801.01401).
 """
 
+import torch
 from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
+
+AT_ONCE = 1024  # rows of the table of kernels; the whole one of 10,000 by 10,000 would take 800 MB
 
 
 def kernel_distance(a: Tensor, b: Tensor) -> Tensor:
@@ -25,17 +28,22 @@ def kernel_distance(a: Tensor, b: Tensor) -> Tensor:
     if not (a.isfinite().all() and b.isfinite().all()):
         raise ValueError("features are not finite")
     a, b = a.double(), b.double()
-    return _within(a) + _within(b) - 2 * _kernel(a, b).mean()
+    return _within(a) + _within(b) - 2 * _summed(a, b) / (len(a) * len(b))
 
 
-def _kernel(x: Tensor, y: Tensor) -> Tensor:
-    return (x @ y.T / x.shape[1] + 1) ** 3
+def _summed(x: Tensor, y: Tensor) -> Tensor:
+    """The kernel of every x with every y."""
+    return torch.stack([_kernel(rows @ y.T, x.shape[1]).sum() for rows in x.split(AT_ONCE)]).sum()
+
+
+def _kernel(products: Tensor, dim: int) -> Tensor:
+    return (products / dim + 1) ** 3
 
 
 def _within(x: Tensor) -> Tensor:
     """Mean over pairs of two different images."""
-    table = _kernel(x, x)
-    return (table.sum() - table.diagonal().sum()) / (len(x) * (len(x) - 1))
+    with_itself = _kernel(x.square().sum(1), x.shape[1]).sum()
+    return (_summed(x, x) - with_itself) / (len(x) * (len(x) - 1))
 
 
 class KernelDistance(Metric):

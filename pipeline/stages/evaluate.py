@@ -1,6 +1,6 @@
 """Score the synthesized faces: identity, attributes, truth and realism, or what the method has of these."""
 
-from pipeline import assets, paths, tracking, work
+from pipeline import assets, paths, provenance, tracking, work
 from pipeline.applications import judging
 from pipeline.applications.evaluation import curves, extremes, scores, table
 from pipeline.applications.evaluation.appointed import appointed, named, named_file
@@ -28,14 +28,15 @@ def run(data: Data, model: Model, judge: Judge, synthesize: Synthesize, evaluate
     inputs = [paths.FACES, paths.JUDGE, paths.MODEL, paths.SYNTHESIZED, *given]
     # What is said of photographs and controls changes with the model where a part of the model says it.
     before = [paths.FACES, paths.JUDGE, *given, *([paths.MODEL] if court.took_part else [])]
-    kept = Kept(Settings.read().work / "seen" / Origin.of("evaluate", (judge, evaluate), before).fingerprint())
+    origin = Origin.of("evaluate", (data, judge, evaluate), before)
+    kept = Kept(Settings.read().work / "seen" / f"{origin.fingerprint()}-{provenance.fingerprint()}")
     with (
         work.building("evaluate", *sections, inputs=inputs) as w,
         tracking.run("evaluate", *sections, record=paths.EVALUATE_RUN) as track,
     ):
         measured = bench(court, gather(court, faces, people, synthesized, inception, kept))
-        results = scores.everything(measured, network, kept)
         kept.tidy()
+        results = scores.everything(measured, network, kept)
         (w / "cases").mkdir(exist_ok=True)
         cases = table.cases(measured.material, named(results.model.columns, court))
         write_table(w / "cases" / "cases.parquet", cases)

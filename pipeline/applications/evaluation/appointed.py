@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from pipeline.applications.export import description
 from pipeline.applications.face_model import FaceModel
 from pipeline.applications.judging import Court, of_photographs, refuse_a_part_of_the_method
 from pipeline.errors import UserError
@@ -33,8 +34,18 @@ def check(evaluate: Evaluate, data: Data) -> None:
             f"evaluate.recogniser: {file} is a network of photographs, and data.source is rendered; set it to {OUR_OWN}"
         )
     refuse_a_part_of_the_method(file)
+    refuse_exported(file)
     if not file.is_file():
         raise UserError(f"evaluate.recogniser: {file} is not there; name an ONNX file, or set it to {OUR_OWN}")
+
+
+def refuse_exported(file: Path) -> None:
+    """Raises UserError for a network that lies in a folder of `export`: it is a part of a generator."""
+    if (file.resolve().parent / description.FILE).is_file():
+        raise UserError(
+            f"{file}: is a part of an exported generator, and pleases that one; name a network that took no part in "
+            "training it, or set evaluate.recogniser to I: then every key says so"
+        )
 
 
 def named_file(evaluate: Evaluate) -> Path | None:

@@ -76,8 +76,16 @@ def _order(figure: Figure, more: bool, shown: int) -> list[int]:
     return (order if figure.counted is None else order[figure.counted[order]]).tolist()
 
 
-def pictures(b: Bench, ranked: Sequence[Ranking]) -> Iterator[tuple[str, str, np.ndarray]]:
-    """Name, caption and picture of each metric's worst and best cases.
+class Picture(NamedTuple):
+    """Cases beside each other."""
+
+    name: str
+    says: str
+    image: np.ndarray  # uint8 [H, W, 3]
+
+
+def pictures(b: Bench, ranked: Sequence[Ranking]) -> Iterator[Picture]:
+    """Of each metric's worst and best cases.
 
     A column has the subject, the sample, the answer, and the true one where it is known; the worst stand first.
     """
@@ -90,7 +98,7 @@ def pictures(b: Bench, ranked: Sequence[Ranking]) -> Iterator[tuple[str, str, np
         picture = tiled([[*row[:half], gap, *row[half:]] for row in shown.values()])
         what = "subject, sample, answer" + (", truth" if "truth" in shown else "")
         name = ranking.metric.rpartition("/")[2]
-        yield f"cases_{name}", f"worst and best by {ranking.metric}: {what}", picture
+        yield Picture(f"cases_{name}", f"worst and best by {ranking.metric}: {what}", picture)
 
 
 def extremes(b: Bench, ranked: Sequence[Ranking], cases: Sequence[dict[str, Any]]) -> Extremes:

@@ -11,9 +11,11 @@ import numpy as np
 
 from pipeline import assets, provenance, tracking
 from pipeline.applications import judging, report
-from pipeline.applications.evaluation import scores, table
+from pipeline.applications.evaluation import curves, extremes, scores, table
+from pipeline.applications.evaluation.appointed import refuse_exported
 from pipeline.applications.evaluation.bench import bench
 from pipeline.applications.evaluation.material import MODEL, gather
+from pipeline.datasets.contact_sheet import write_png
 from pipeline.datasets.faces import Cut, Face
 from pipeline.datasets.photographs.cutting import Unusable, subject_face
 from pipeline.datasets.photographs.detection import Detector, yunet
@@ -41,7 +43,7 @@ class Row(NamedTuple):
 
 
 def evaluate_folder(pairs: Path, out: Path, onnx: Path | None = None, template: str = "arcface") -> None:
-    """Score the outputs that a list names; write metrics.json, controls.json, cases.parquet and index.html into `out`.
+    """Score the outputs that a list names; write metrics, controls, cases, curves and the page into `out`.
 
     An output without a face counts as a failure of that output.
 
@@ -56,6 +58,8 @@ def evaluate_folder(pairs: Path, out: Path, onnx: Path | None = None, template: 
             there are fewer than three people.
         AssetError: a published network is missing or damaged.
     """
+    if onnx:
+        refuse_exported(onnx)
     rows = listed(pairs)
     court = judging.of_photographs(MIN_SCORE, onnx, template)
     inception, detect = _inception(), yunet(assets.locate("yunet").path, MIN_SCORE)
@@ -66,9 +70,12 @@ def evaluate_folder(pairs: Path, out: Path, onnx: Path | None = None, template: 
         systems = table.written(results.systems)
         values = table.plain(measured, systems.pop(MODEL), systems)
         cases = table.cases(measured.material, results.model.columns)
+        ranked = extremes.rankings(measured, results.model.figures)
+        shown = [list(extremes.pictures(measured, rankings)) for rankings in ranked]
+        drawn = list(curves.curves(measured, results.model.figures))
     for case, row in zip(cases, rows, strict=True):
         case["output"] = str(row.output)
-    _write(out, values, systems, cases)
+    _write(out, values, systems, cases, drawn, *shown)
 
 
 def _inception() -> Path | None:
@@ -161,18 +168,40 @@ def people_of(faces: Faces) -> Protocol:
     return Protocol([names[i] for i in order], galleries, [rows[i][at:] for i, at in zip(order, split, strict=True)])
 
 
-def _write(out: Path, values: dict, systems: dict, cases: list) -> None:
+def _write(
+    out: Path,
+    values: dict,
+    systems: dict,
+    cases: list,
+    drawn: Sequence[curves.Table],
+    leading: Sequence[extremes.Picture],
+    others: Sequence[extremes.Picture],
+) -> None:
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        (out / "cases").mkdir(parents=True, exist_ok=True)
+        for name, _, made in (*leading, *others):
+            write_png(out / "cases" / f"{name}.png", made)
         run = tracking.Run(None)
         reasons = table.not_measured(values)
         absent = "Inception's weights are not here: `python -m pipeline fetch inception`"
         reasons |= {name: absent for name in ("realism/fid", "realism/kid") if name in reasons}
         run.metrics(out / "metrics.json", values, reasons)
         run.systems(out / "controls.json", systems)
+        for curve in drawn:
+            run.table(out / "plots" / f"{curve.name}.csv", curve.columns, curve.rows)
         write_table(out / "cases.parquet", cases)
         values["not_measured"] = {key: [reason] for key, reason in reasons.items()}
-        page = report.build("Evaluation", {}, {"evaluate": values}, {}, {}, provenance.environment(), controls=systems)
+        page = report.build(
+            "Evaluation",
+            {},
+            {"evaluate": values},
+            {},
+            {says: out / "cases" / f"{name}.png" for name, says, _ in leading},
+            provenance.environment(),
+            controls=systems,
+            plots=out / "plots",
+            cases=[out / "cases" / f"{name}.png" for name, _, _ in others],
+        )
         (out / "index.html").write_text(page, encoding="utf-8")
     except OSError as error:
         raise UserError(f"{out}: cannot be written ({error.strerror}); choose another place with --out") from None

@@ -3,21 +3,28 @@
 import json
 import os
 import shutil
+import time
 import uuid
 import zipfile
+import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import torch
+from pydantic import TypeAdapter
 
 from pipeline.applications.evaluation.look import Look, Looks
 from pipeline.judges.verdict import Verdict
 from pipeline.metrics.intervals import Estimate
 
 FOLDERS = 3  # of other judges, photographs or code, which are kept too
+UNUSED = 7 * 24 * 3600.0  # seconds, after which what nobody has asked for goes
 ATTRIBUTE, TRUTH = "attribute.", "truth."
+ESTIMATES = TypeAdapter(dict[str, Estimate])
+# What numpy and zipfile raise of a damaged file, an encrypted one among them.
+DAMAGED = (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 class Kept:
@@ -38,8 +45,10 @@ class Kept:
             return look()
         file = self.folder / f"{name}.npz"
         try:
-            return _read(file)
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            known = _read(file)
+            os.utime(file)
+            return known
+        except DAMAGED:
             seen = look()
         _put(file, lambda part: _write(part, seen))
         return seen
@@ -54,18 +63,23 @@ class Kept:
             return measure()
         file = self.folder / f"{name}.json"
         try:
-            known = json.loads(file.read_text(encoding="utf-8"))
-            return {key: Estimate(*values) for key, values in known.items()}
-        except (OSError, ValueError, TypeError, AttributeError):
+            known = ESTIMATES.validate_python(json.loads(file.read_text(encoding="utf-8")))
+            os.utime(file)
+            return known
+        except (OSError, ValueError):
             found = measure()
         _put(file, lambda part: part.write_text(json.dumps(found), encoding="utf-8"))
         return found
 
     def tidy(self) -> None:
-        """Remove the folders beside it that were used the longest time ago."""
+        """Remove the folders beside it that were used the longest time ago, and what nobody has asked for in a week."""
         if self.folder is None or not self.folder.is_dir():
             return
         os.utime(self.folder)
+        for file in self.folder.iterdir():
+            with suppress(OSError):
+                if file.stat().st_mtime < time.time() - UNUSED:
+                    file.unlink()
         others = sorted(self.folder.parent.iterdir(), key=lambda other: other.stat().st_mtime, reverse=True)
         for other in others[FOLDERS:]:
             shutil.rmtree(other, ignore_errors=True)

@@ -12,7 +12,7 @@ from pipeline.applications.evaluation.kept import NOWHERE, Kept
 from pipeline.applications.evaluation.look import Look, Looks
 from pipeline.applications.evaluation.nearness import Nearness
 from pipeline.applications.evaluation.side_by_side import side_by_side
-from pipeline.applications.evaluation.systems import Asked, controls
+from pipeline.applications.evaluation.systems import Asked, controls, digest
 from pipeline.applications.judging import Court
 from pipeline.datasets.protocol import Protocol
 from pipeline.datasets.shards import Faces
@@ -66,6 +66,7 @@ def gather(
         inception_weights: for FID and KID, or None.
         kept: what was seen before of photographs, and of controls that were asked for the same pairs.
     """
+    torch.backends.cudnn.allow_tf32 = False  # convolutions in half the digits would be no float32
     asked = asked_of(faces, people, synthesized)
     train_rows = training_rows(faces) if len(asked.sample_rows) else np.zeros(0, np.int64)
     outputs, real, train = chunks(np.arange(len(synthesized))), chunks(people.rows), chunks(train_rows)
@@ -74,14 +75,14 @@ def gather(
     judge, recognise = asked_once(court.judge), asked_once(court.recognise)
     systems = cache(lambda: controls(asked))
     names = [f"controls-{part}-{asked.part(pairs).digest}" for part, pairs in enumerate(outputs)]
-    if not all(map(kept.has_looks, names)):
+    names += [f"{REAL}-{digest(rows)}" for rows in real] + [f"{TRAIN}-{digest(rows)}" for rows in train]
+    if not all(map(kept.has_looks, names[: len(outputs)])):
         systems()  # once, before this process is copied
 
     def seen(images: np.ndarray) -> Look:
         return Look(court.judge(images), {}, inception=features(_tensor(images)).cpu() if features else None)
 
-    def answers(pairs: Asked, again: bool) -> Looks:
-        true = _truth(pairs)
+    def answers(pairs: Asked, true: np.ndarray, again: bool) -> Looks:
         images = {name: control(pairs, true) for name, control in systems().items()}
         looks = {name: Look(judge(made), {}) for name, made in images.items()}
         if len(true):
@@ -91,15 +92,16 @@ def gather(
 
     def look(part: int) -> Looks:
         if (i := part - len(outputs) - len(real)) >= 0:
-            return kept.looks(f"{TRAIN}-{i}", lambda: {TRAIN: Look(court.recognise(faces.images(train[i])), {})})
+            return kept.looks(names[part], lambda: {TRAIN: Look(court.recognise(faces.images(train[i])), {})})
         if (i := part - len(outputs)) >= 0:
-            return kept.looks(f"{REAL}-{i}", lambda: {REAL: seen(faces.images(real[i]))})
+            return kept.looks(names[part], lambda: {REAL: seen(faces.images(real[i]))})
         pairs, again = asked.part(outputs[part]), bool(outputs[part][0] < LOOKED_AT)
-        known = kept.looks(names[part], lambda: answers(pairs, again))
+        truth = cache(lambda: _truth(pairs) if asked.truth_known else np.zeros(0, np.uint8))
+        known = kept.looks(names[part], lambda: answers(pairs, truth(), again))
         images = synthesized.images(outputs[part])
         own = seen(images)
         if TRUTH in known:
-            said, true = known[TRUTH].said, known[TRUTH].images if again else _truth(pairs)
+            said, true = known[TRUTH].said, known[TRUTH].images if again else truth()
             near = Nearness(true, said, asked.landmarks(pairs.sample_rows), recognise)
             own = own._replace(truth=near.of(images, own.said))
         return {MODEL: own._replace(images=images) if again else own, **known}
@@ -133,14 +135,16 @@ def training_rows(faces: Faces) -> np.ndarray:
     """Of at most MEMORISED training images, the rows."""
     if SPLITS[0] not in faces.coded("split")[1]:
         return np.zeros(0, np.int64)
-    rows = faces.of_split(SPLITS[0])
-    return rows[np.linspace(0, len(rows) - 1, min(len(rows), MEMORISED)).round().astype(np.int64)]
+    return at_equal_steps(faces.of_split(SPLITS[0]), MEMORISED)
+
+
+def at_equal_steps(rows: np.ndarray, most: int) -> np.ndarray:
+    """All rows, or so many of them, from the first to the last."""
+    return rows[np.linspace(0, len(rows) - 1, min(len(rows), most)).round().astype(np.int64)]
 
 
 def _truth(asked: Asked) -> np.ndarray:
-    """The true recombinations, uint8 [B, S, S, 3]; [0] where nobody knows them."""
-    if not asked.truth_known:
-        return np.zeros(0, np.uint8)
+    """The true recombinations, uint8 [B, S, S, 3]."""
     return true_recombinations(asked.faces, asked.subject_rows, asked.sample_rows)
 
 

@@ -36,9 +36,9 @@ class Asked(NamedTuple):
 
     @property
     def digest(self) -> str:
-        """16 hexadecimal digits that say which pairs of these photographs they are."""
-        rows = (np.asarray(part, np.int64).tobytes() for part in (self.subject_rows, self.sample_rows))
-        return hashlib.sha256(b"/".join(rows)).hexdigest()[:16]
+        """16 hexadecimal digits that say which pairs of these photographs they are, among which people."""
+        galleries = np.array([len(own) for own in self.people.gallery])
+        return digest(self.people.rows, galleries, self.subject_rows, self.sample_rows)
 
     def landmarks(self, rows: np.ndarray) -> np.ndarray:
         """Where they are in these photographs, float32 [B, 5, 2], pixels (x, y)."""
@@ -49,6 +49,12 @@ class Asked(NamedTuple):
         """Whether the true recombinations are; those of rendered heads are."""
         rows = np.concatenate([self.subject_rows, self.sample_rows])
         return len(self.sample_rows) > 0 and self.faces.has("identity_vector", rows)
+
+
+def digest(*rows: np.ndarray) -> str:
+    """16 hexadecimal digits of some rows."""
+    parts = (np.asarray(part, np.int64).tobytes() for part in rows)
+    return hashlib.sha256(b"/".join(parts)).hexdigest()[:16]
 
 
 # (some of the pairs, the true answers to them uint8 [B, S, S, 3], empty if nobody knows them) -> uint8 [B, S, S, 3]

@@ -14,6 +14,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from pipeline.applications.evaluation.bench import Bench, Estimates, shares
 from pipeline.applications.evaluation.look import Look
+from pipeline.applications.evaluation.material import LOOKED_AT, at_equal_steps
 from pipeline.applications.evaluation.regions import REGIONS, Region, cut
 from pipeline.datasets.pairs import to_tensor
 from pipeline.metrics import intervals, verification
@@ -40,8 +41,9 @@ def uncanniness(b: Bench, answers: Look) -> Estimates:
     half = torch.where(subject % 2 == sample % 2, subject % 2, -1)
     # A synthesized face has the landmarks of its sample, as nearly as anybody knows.
     fake = Shown(answers.images, m.asked.landmarks(samples), subject, half)
-    shows = m.persons(m.people.rows)
-    real = Shown(m.asked.faces.images(m.people.rows), m.asked.landmarks(m.people.rows), shows, shows % 2)
+    rows = at_equal_steps(m.people.rows, LOOKED_AT)
+    shows = m.persons(rows)
+    real = Shown(m.asked.faces.images(rows), m.asked.landmarks(rows), shows, shows % 2)
     if min(int((kind.half == half).sum()) for kind in (fake, real) for half in (0, 1)) < LEAST:
         return {}
     found: Estimates = {}

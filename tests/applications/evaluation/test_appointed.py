@@ -5,6 +5,7 @@ import pytest
 
 from pipeline import paths
 from pipeline.applications.evaluation.appointed import appointed, named
+from pipeline.applications.evaluation.folder import evaluate_folder
 from pipeline.applications.judging import Court, of_photographs
 from pipeline.errors import UserError
 from pipeline.judges.verdict import Verdict
@@ -80,6 +81,19 @@ def test_a_network_that_took_part_is_refused(folder, tmp_path, monkeypatch):
             appointed(COURT, asked(file), PHOTOS, Network())
         with pytest.raises(UserError, match=r"took part in training the generator"):
             of_photographs(0.6, file)
+
+
+def test_the_i_of_an_exported_model_is_refused(tmp_path):
+    exported = tmp_path / "exported"
+    exported.mkdir()
+    for name in ("model.json", "identity.onnx"):
+        (exported / name).touch()
+    (tmp_path / "innocent.onnx").symlink_to(exported / "identity.onnx")
+    for file in (exported / "identity.onnx", tmp_path / "innocent.onnx"):
+        with pytest.raises(UserError, match=r"part of an exported generator.*evaluate.recogniser to I"):
+            appointed(COURT, asked(file), PHOTOS, Network())
+        with pytest.raises(UserError, match=r"part of an exported generator"):
+            evaluate_folder(tmp_path / "none.csv", tmp_path / "out", file)
 
 
 def test_a_file_that_is_not_there_is_missed_before_anything_is_trained(tmp_path):

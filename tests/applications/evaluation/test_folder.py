@@ -55,7 +55,15 @@ def test_a_system_that_gives_the_subjects_other_photograph_is_right_but_for_its_
     assert [case["found"] for case in cases] == [False, *[True] * 29]
     assert cases[1]["output"].endswith("smiling.jpg")
     page = (tmp_path / "out/index.html").read_text()
-    assert "the sample given back" in page
+    shown = (
+        "the sample given back",
+        "True accept rate",
+        "worst and best by identity/cosine_subject",
+        "FID would stand",
+    )
+    assert [words for words in shown if words not in page] == []
+    for written in ("plots/roc.csv", "plots/by_yaw.csv", "cases/cases_cosine_subject.png", "cases/cases_yaw_error.png"):
+        assert (tmp_path / "out" / written).is_file()
     assert "params.yaml" not in page
 
 

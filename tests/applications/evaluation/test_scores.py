@@ -304,7 +304,18 @@ def test_controls_that_were_asked_for_other_pairs_are_others(faces, court, score
     assert asked.digest == asked.part(np.arange(20)).digest
     others = [asked.part(np.arange(19)), asked._replace(subject_rows=asked.subject_rows[::-1])]
     others += [asked._replace(sample_rows=asked.sample_rows[::-1])]
-    assert len({asked.digest, *(other.digest for other in others)}) == 4
+    others += [asked._replace(people=protocol(faces, "test", 4)), asked._replace(people=protocol(faces, "train", 2))]
+    assert len({asked.digest, *(other.digest for other in others)}) == 6
+
+
+def test_photographs_that_were_seen_are_not_taken_for_others(faces, court, scored, tmp_path):
+    """Another method is asked about other people, with the same judge."""
+    kept = Kept(tmp_path / "kept")
+    scored(lambda subject, _: faces.images(subject))
+    outputs = Faces(tmp_path / "outputs")
+    for people in (protocol(faces, "test", 5), protocol(faces, "test", 4), protocol(faces, "test", 5)):
+        seen = gather(court, faces, people, outputs, None, kept).real.features
+        np.testing.assert_array_equal(seen, court.judge(faces.images(people.rows)).features)
 
 
 def test_a_judge_that_knows_everybody_scores_one_on_real_images(faces, court):
