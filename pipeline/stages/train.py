@@ -3,6 +3,8 @@
 import shutil
 
 import pytorch_lightning as pl
+import torch
+import torch._functorch.config
 
 from pipeline import paths, tracking, work
 from pipeline.applications.watching import WATCHES
@@ -34,6 +36,7 @@ def run(data: Data, model: Model, pretrain: Recogniser, losses: Losses, train: T
         watch = WATCHES[model.method](faces, start, w / "grids", track)
         look = (watch.check, t.validate_images)
         if t.compiled:
+            torch._functorch.config.donated_buffer = False  # several backward passes go through the same graph
             for name in method.NETWORKS:
                 getattr(method, name).compile()
         fit = Fit("train", w, t.images, t.batch_size, t.precision, watch.record, average, *look)
