@@ -259,9 +259,7 @@ class Train(Section):
         ge=1, description="between two looks at the val split: points of val/*, pictures; nothing is learned from it"
     )
     precision: Precision
-    compiled: bool = Field(
-        description="networks by torch.compile: pays after a million images on a GPU, never on a CPU"
-    )
+    compiled: bool = Field(description="networks by torch.compile: pays on a GPU, after some hundred thousand images")
 
 
 class Synthesize(Section):
