@@ -26,7 +26,8 @@ def load() -> "Params":
 
 
 def run_stage(name: str) -> None:
-    """Run one stage, handing it the sections of params.yaml that its signature names."""
+    """Run one stage, handing it the sections of params.yaml that its signature names, or what it asks of them."""
+    from pipeline.params import narrowed
     from pipeline.settings import is_first
 
     if name in stages.UNSHARED and not is_first():
@@ -39,7 +40,8 @@ def run_stage(name: str) -> None:
         importlib.import_module("pipeline.applications.evaluation.appointed").check(params.evaluate, params.data)
     with importing():
         run = importlib.import_module(f"pipeline.stages.{name}").run
-    run(**{section: getattr(params, section) for section in inspect.signature(run).parameters})
+    wanted = inspect.signature(run).parameters.items()
+    run(**{name: narrowed(getattr(params, name), parameter.annotation) for name, parameter in wanted})
 
 
 def train(arguments: argparse.Namespace) -> None:

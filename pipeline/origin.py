@@ -57,9 +57,10 @@ class Origin(NamedTuple):
 
 
 def section_name(section: BaseModel) -> str:
-    """The section's name in params.yaml."""
+    """The section's name in params.yaml; that of the whole where it is a part of one."""
     names = {field.annotation: name for name, field in Params.model_fields.items()}
-    return names.get(type(section), type(section).__name__.lower())
+    wholes = (name for kind, name in names.items() if isinstance(kind, type) and issubclass(kind, type(section)))
+    return names.get(type(section)) or next(wholes, type(section).__name__.lower())
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -140,16 +140,21 @@ class Data(Section):
     identities: Identities
 
 
-class Model(Section):
+class Backbone(Section):
+    """Of `model`, what I and C are built from: `pretrain` depends on this alone, so that variants share it."""
+
+    identity_dim: int = Field(ge=2, le=4096, description="size of f_I")
+    width: int = Field(ge=4, le=512, description="channels at full resolution; doubled at each halving, up to 8 times")
+    normalized_features: bool = Field(description="f_I and f_C have unit length (paper: false)")
+
+
+class Model(Backbone):
     method: Literal["ipgan", "cvaegan"] = Field(
         description="ipgan: anyone by a photograph; cvaegan: the people of the train split by their numbers"
     )
-    identity_dim: int = Field(ge=2, le=4096, description="size of f_I")
     attribute_dim: int = Field(ge=1, le=4096, description="size of z")
-    width: int = Field(ge=4, le=512, description="channels at full resolution; doubled at each halving, up to 8 times")
     injection: Literal["modulation", "concatenation"] = Field(description="how f_I enters G (paper: concatenation)")
     style_dim: int = Field(ge=2, le=1024, description="modulation: what f_I becomes before it reaches the convolutions")
-    normalized_features: bool = Field(description="f_I and f_C have unit length (paper: false)")
 
 
 Precision = Annotated[
@@ -288,6 +293,13 @@ class Params(Section):
     train: Train
     synthesize: Synthesize
     evaluate: Evaluate
+
+
+def narrowed(section: Section, kind: type[Section]) -> Section:
+    """The section itself, or of it the fields of `kind`, a base of its class."""
+    if type(section) is kind:
+        return section
+    return kind.model_validate({name: getattr(section, name) for name in kind.model_fields})
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:

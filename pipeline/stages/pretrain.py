@@ -9,12 +9,12 @@ from pipeline.datasets.labelled import LabelledBatches, batch_picture
 from pipeline.datasets.shards import Faces
 from pipeline.methods.recogniser import recogniser
 from pipeline.methods.recognition import Recognition
-from pipeline.params import Data, Model, Recogniser
+from pipeline.params import Backbone, Data, Recogniser
 from pipeline.training import weights
 from pipeline.training.trainer import Fit
 
 
-def run(data: Data, model: Model, pretrain: Recogniser) -> None:
+def run(data: Data, model: Backbone, pretrain: Recogniser) -> None:
     faces = Faces(paths.FACES)
     augment = identity_augmentation(data.image_size) if pretrain.augment else None
     batches = LabelledBatches(faces, faces.of_split("train"), pretrain.batch_size, pretrain.seed, augment)
