@@ -225,6 +225,9 @@ class CVAEGANLosses(Section):
     reconstruction: float = Field(ge=0, description="the pixels' part of L_G (paper: 1)")
     feature_D: float = Field(ge=0, description="D's part of L_G (paper: 1)")
     feature_C: float = Field(ge=0, description="C's part of L_G (paper: 1)")
+    feature_C_blur: float = Field(
+        ge=0, le=8, description="C sees faces of G through a Gaussian of so many pixels (paper: 0)"
+    )
     mean_feature_D: float = Field(ge=0, description="L_GD, mean feature matching (paper: 0.001)")
     mean_feature_C: float = Field(ge=0, description="L_GC, class averages of f_C (paper: 0.001)")
     class_decay: float = Field(
@@ -254,6 +257,9 @@ class Train(Section):
     cross_every: int = Field(ge=2, description="one batch in so many pairs two people (paper: 2, every other)")
     recognisers: Literal["frozen", "joint", "scratch"] = Field(
         description="I and C as pretrain left them, going on to learn (paper: joint), or begun anew (CVAE-GAN)"
+    )
+    class_vectors: Literal["pretrained", "random"] = Field(
+        description="CVAE-GAN: c enters as a learned vector a person, at first C's of that class (paper: random)"
     )
     unlabelled: float = Field(
         ge=0, lt=1, description="share of x_s and of x_a that are faces of nobody in particular; 0: none"

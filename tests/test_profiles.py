@@ -28,7 +28,7 @@ FURTHER_DEPARTURES = {
     "train.average_images": 0,
     "train.learning_rate_schedule": "constant",
 }
-# Unlabelled faces are there by default; without these terms there is no method left. CVAE-GAN's are the paper's.
+# Unlabelled faces are there by default; without these terms there is no method left.
 NOT_ABLATED = {"data.rendered.unlabelled", "losses.ipgan.reconstruction"}
 # Sums of squares instead of means: the same rate would be another one.
 SCALED_BY_THE_DEPARTURES = {"train.learning_rate"}

@@ -15,6 +15,7 @@ from pipeline.datasets.shards import Faces
 from pipeline.methods.asymmetric import AsymmetricTraining, Objectives, logged
 from pipeline.methods.cvaegan_networks import networks
 from pipeline.methods.recogniser import margin_and_scale
+from pipeline.methods.views import blurred
 from pipeline.networks.encoders import sampled
 from pipeline.params import CVAEGANLosses, Losses, Model, Train
 from pipeline.params import Recogniser as Pretrain
@@ -84,8 +85,8 @@ class CVAEGAN(AsymmetricTraining):
         x_p = self.generator(prior, c)  # the same person, anyhow
         f_C, scores = self.classifier(x)
         f_D, logit_real = self.discriminator(x)
-        (f_C_f, _), (f_D_f, _) = self.classifier(x_f), self.discriminator(x_f)
-        (f_C_p, _), (f_D_p, logit_fake) = self.classifier(x_p), self.discriminator(x_p)
+        (f_D_f, _), (f_D_p, logit_fake) = self.discriminator(x_f), self.discriminator(x_p)
+        (f_C_f, _), (f_C_p, _) = (self.classifier(blurred(x_out, self.weights.feature_C_blur)) for x_out in (x_f, x_p))
         # Means over the whole batch, whoever holds its parts: their squares are no means over samples.
         all_c = whole_batch(c)
         m_real, m_fake = self.means_real(whole_batch(f_C.detach()), all_c), self.means_fake(whole_batch(f_C_p), all_c)
@@ -164,9 +165,12 @@ def build(
     num_identities: int,
     start: Mapping[str, Tensor],
 ) -> CVAEGAN:
-    """A CVAEGAN whose C starts as the pretrained recogniser: a state_dict."""
+    """A CVAEGAN whose C starts as the pretrained recogniser, a state_dict, and whose people as it tells them apart."""
     made = networks(model, image_size, num_identities)
     if train.recognisers != "scratch":
         made["classifier"].load_state_dict(start)
+    if train.class_vectors == "pretrained":
+        for name in MAKERS:
+            made[name].start_from(start["head.weight"])
     shape = (num_identities, model.identity_dim)
     return CVAEGAN(made, losses.cvaegan, train, margin_and_scale(model.normalized_features, pretrain), shape)

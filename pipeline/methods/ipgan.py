@@ -4,14 +4,13 @@ Read top-down: `terms` computes the paper's losses, `objectives` says who minimi
 Where params depart from the paper (params.yaml, profiles/paper), the departure is marked here with "ours".
 """
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.linalg import vector_norm
-from torch.nn.functional import conv2d, normalize, pad
+from torch.nn.functional import normalize
 
 from pipeline import losses, stopping
 from pipeline.datasets.pairs import PairBatches, Pairs, unlabelled_rows
@@ -19,6 +18,7 @@ from pipeline.datasets.shards import Faces
 from pipeline.methods.asymmetric import AsymmetricTraining, Objectives, logged
 from pipeline.methods.ipgan_networks import networks
 from pipeline.methods.recogniser import margin_and_scale
+from pipeline.methods.views import blurred, nudged
 from pipeline.networks import Recogniser
 from pipeline.networks.encoders import sampled
 from pipeline.params import IPGANLosses, Losses, Model, Train
@@ -207,21 +207,6 @@ class IPGAN(AsymmetricTraining):
         }
 
 
-def blurred(x: Tensor, sigma: float) -> Tensor:
-    """x [B, 3, S, S] through a Gaussian of `sigma` pixels, ours: 0 leaves it alone.
-
-    A frozen classifier is pleased most cheaply by fine patterns that nobody would call a face; behind a blur they
-    please it no more.
-    """
-    if not sigma:
-        return x
-    radius = math.ceil(2 * sigma)
-    kernel = torch.exp(-0.5 * (torch.arange(-radius, radius + 1, device=x.device) / sigma).square())
-    kernel = torch.outer(kernel, kernel).to(x.dtype) / kernel.sum().square()
-    padded = pad(x, (radius,) * 4, mode="replicate")
-    return conv2d(padded, kernel.expand(x.shape[1], 1, -1, -1), groups=x.shape[1])
-
-
 def person_means(f: Tensor, c: Tensor) -> Tensor:
     """Each person's mean, as long as the features are on average: f [N, d] of people c [N] => [people, d].
 
@@ -231,15 +216,6 @@ def person_means(f: Tensor, c: Tensor) -> Tensor:
     sums = f.new_zeros(len(counts), f.shape[1]).index_add_(0, c, f)
     lengths = f.new_zeros(len(counts)).index_add_(0, c, vector_norm(f, dim=1))
     return normalize(sums, dim=1) * lengths[:, None] / counts
-
-
-def nudged(x: Tensor, step: int) -> Tensor:
-    """x [B, 3, S, S] moved by 0 or 1 pixel each way, another way at each of four steps.
-
-    C samples every other pixel: without it, G draws that grid where it is allowed to (ours).
-    """
-    right, down = step % 2, step // 2 % 2
-    return pad(x, (right, 0, down, 0), mode="replicate")[..., : x.shape[-2], : x.shape[-1]]
 
 
 def remembers(train: Train, images: int) -> bool:

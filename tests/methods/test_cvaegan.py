@@ -11,6 +11,7 @@ from pipeline.methods import cvaegan
 from pipeline.methods.asymmetric import passes
 from pipeline.methods.cvaegan import ClassMeans
 from pipeline.methods.recogniser import recogniser
+from pipeline.methods.views import blurred
 from pipeline.params import CVAEGANLosses, Losses, Model
 from tests.conftest import ROOT
 from tests.methods.learning import gradients, has_term, moved_alone, moved_by_an_update
@@ -26,8 +27,9 @@ PAPER = {
 }
 # The paper's weights but for those of the means, which 1e-3 hides in the rounding of a gradient.
 WEIGHTS = CVAEGANLosses(
-    kl=3.0, reconstruction=1.0, feature_D=1.0, feature_C=1.0, mean_feature_D=0.5, mean_feature_C=0.5, class_decay=0.5
-)
+    kl=3.0, reconstruction=1.0, feature_D=1.0, feature_C=1.0, feature_C_blur=0.0, mean_feature_D=0.5,
+    mean_feature_C=0.5, class_decay=0.5,
+)  # fmt: skip
 
 
 def cvae(weights=WEIGHTS, injection="concatenation", **train):
@@ -57,7 +59,7 @@ def test_each_network_learns_from_the_papers_terms(network, term):
 
 def test_the_table_has_the_papers_weights_and_the_profile_too():
     text = (Path(ROOT) / "profiles" / "paper").read_text()
-    written = {"kl": "3.0", "reconstruction": "1.0", "feature_D": "1.0", "feature_C": "1.0"}
+    written = {"kl": "3.0", "reconstruction": "1.0", "feature_D": "1.0", "feature_C": "1.0", "feature_C_blur": "0.0"}
     written |= {"mean_feature_D": "0.001", "mean_feature_C": "0.001"}
     for name, value in written.items():
         assert f"-S losses.cvaegan.{name}={value}\n" in text
@@ -160,6 +162,28 @@ def test_what_is_known_to_nobody_is_begun_anew():
     m = cvae(recognisers="scratch")
     torch.manual_seed(0)
     assert not torch.equal(m.classifier.head.weight, cvae().classifier.head.weight)
+
+
+def test_people_are_told_apart_from_the_first_step_as_C_tells_them():
+    torch.manual_seed(0)
+    m = cvae(class_vectors="pretrained")
+    C = torch.nn.functional.normalize(m.classifier.head.weight, dim=1)
+    for network in (m.generator, m.encoder):
+        vectors = network.embedding.weight
+        torch.testing.assert_close(vectors @ C.T, 8**0.5 * C @ C.T)
+        assert vectors.requires_grad
+    torch.manual_seed(0)
+    assert not torch.allclose(cvae().generator.embedding.weight, m.generator.embedding.weight)
+
+
+def test_C_sees_faces_of_G_behind_a_blur_and_photographs_as_they_are():
+    seen, m = [], cvae(WEIGHTS.model_copy(update={"feature_C_blur": 1.0}))
+    m.classifier.register_forward_pre_hook(lambda _, images: seen.append(images[0]))
+    sampled = batch()
+    mu, logvar = m.encoder(sampled.x, sampled.c)
+    made = [m.generator(z, sampled.c) for z in (mu + (0.5 * logvar).exp() * sampled.noise, sampled.prior)]
+    m.terms(sampled)
+    torch.testing.assert_close(seen, [sampled.x, *(blurred(x, 1.0) for x in made)])
 
 
 def test_E_is_told_whose_face_it_sees():

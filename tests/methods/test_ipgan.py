@@ -10,6 +10,7 @@ from pipeline.datasets.pairs import PairBatches, Pairs
 from pipeline.methods import ipgan
 from pipeline.methods.asymmetric import passes
 from pipeline.methods.recogniser import recogniser
+from pipeline.methods.views import blurred
 from pipeline.params import CVAEGANLosses, IPGANLosses, Losses, Model, Recogniser, Train
 from tests.conftest import ROOT
 from tests.datasets.test_pairs import prepared
@@ -43,12 +44,14 @@ OUR_WEIGHTS = PAPER_WEIGHTS.model_copy(
     }
 )  # fmt: skip
 CVAEGAN_WEIGHTS = CVAEGANLosses(
-    kl=3.0, reconstruction=1.0, feature_D=1.0, feature_C=1.0, mean_feature_D=1e-3, mean_feature_C=1e-3, class_decay=0.5
-)
+    kl=3.0, reconstruction=1.0, feature_D=1.0, feature_C=1.0, feature_C_blur=0.0, mean_feature_D=1e-3,
+    mean_feature_C=1e-3, class_decay=0.5,
+)  # fmt: skip
 TRAIN = Train(
     seed=0, images=800, batch_size=4, learning_rate=1e-3, matrix_learning_rate=0.0,
     learning_rate_schedule="constant", beta1=0.5, cross_every=2, recognisers="joint",
-    unlabelled=0.0, flip=False, average_images=0, validate_images=400, precision="32-true", compiled=False,
+    class_vectors="random", unlabelled=0.0, flip=False,
+    average_images=0, validate_images=400, precision="32-true", compiled=False,
 )  # fmt: skip
 PRETRAIN = Recogniser(
     seed=0, images=80, batch_size=4, learning_rate=1e-3, matrix_learning_rate=0.0, margin=0.25, scale=8.0,
@@ -226,7 +229,7 @@ def test_L_GC_can_want_what_the_persons_photographs_have_in_common(tmp_path):
     assert m.known is None  # a mirrored image has another f_I
     pairs = batches[1]
     x_out = m.generator(m.identity(pairs.x_s)[0], ipgan.sampled(*m.attributes(pairs.x_a), pairs.noise))
-    f_C_out, _ = m.classifier(ipgan.blurred(x_out, weights.feature_C_blur))
+    f_C_out, _ = m.classifier(blurred(x_out, weights.feature_C_blur))
     f_I = torch.cat([m.identity(x)[0] for x in batches.in_order(len(batches.labels), 8)])
     labels = torch.from_numpy(batches.labels)
     means = ipgan.person_means(f_I[labels >= 0], labels[labels >= 0])
@@ -258,26 +261,6 @@ def test_A_hides_what_Q_looks_for():
     torch.testing.assert_close(of_A[0], -of_A[1])
 
 
-def test_four_steps_see_an_image_at_four_places():
-    x = torch.rand(1, 3, 8, 8)
-    moved = [ipgan.nudged(x, step) for step in range(4)]
-    for step, (right, down) in enumerate([(0, 0), (1, 0), (0, 1), (1, 1)]):
-        assert moved[step].shape == x.shape
-        assert torch.equal(moved[step][..., 1:, 1:], x[..., 1 - down : 8 - down, 1 - right : 8 - right])
-
-
-def test_a_blur_keeps_an_even_image_and_spreads_a_point_by_its_sigma():
-    even = torch.full((1, 3, 16, 16), 0.25)
-    torch.testing.assert_close(ipgan.blurred(even, 1.5), even)
-    point = torch.zeros(1, 3, 33, 33)
-    point[:, :, 16, 16] = 1
-    spread = ipgan.blurred(point, 2.0)[0, 1]
-    distance = torch.arange(33) - 16.0
-    assert float(spread.sum()) == pytest.approx(1, abs=1e-5)
-    assert float((spread.sum(0) * distance.square()).sum()) == pytest.approx(4, rel=0.25)  # cut off at two sigma
-    assert ipgan.blurred(point, 0.0) is point
-
-
 def test_the_paper_profile_switches_every_departure_off():
     text = (Path(ROOT) / "profiles" / "paper").read_text()
     for name, value in PAPER_WEIGHTS.model_dump().items():
@@ -288,6 +271,7 @@ def test_the_paper_profile_switches_every_departure_off():
         "learning_rate_schedule",
         "cross_every",
         "recognisers",
+        "class_vectors",
         "average_images",
     ):
         assert f"-S train.{name}={getattr(TRAIN, name)}" in text

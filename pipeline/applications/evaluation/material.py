@@ -1,6 +1,7 @@
 """All that is compared, looked at once: the judge's word on real photographs and on what each system answers."""
 
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -69,53 +70,82 @@ def gather(
     torch.backends.cudnn.allow_tf32 = False  # convolutions in half the digits would be no float32
     asked = asked_of(faces, people, synthesized)
     train_rows = training_rows(faces) if len(asked.sample_rows) else np.zeros(0, np.int64)
-    outputs, real, train = chunks(np.arange(len(synthesized))), chunks(people.rows), chunks(train_rows)
     features = inception(inception_weights, device()) if inception_weights else None
-    # Controls hand in the same photograph many times.
-    judge, recognise = asked_once(court.judge), asked_once(court.recognise)
-    systems = cache(lambda: controls(asked))
-    names = [f"controls-{part}-{asked.part(pairs).digest}" for part, pairs in enumerate(outputs)]
-    names += [f"{REAL}-{digest(rows)}" for rows in real] + [f"{TRAIN}-{digest(rows)}" for rows in train]
-    if not all(map(kept.has_looks, names[: len(outputs)])):
-        systems()  # once, before this process is copied
 
     def seen(images: np.ndarray) -> Look:
         return Look(court.judge(images), {}, inception=features(_tensor(images)).cpu() if features else None)
 
-    def answers(pairs: Asked, true: np.ndarray, again: bool) -> Looks:
-        images = {name: control(pairs, true) for name, control in systems().items()}
-        looks = {name: Look(judge(made), {}) for name, made in images.items()}
-        if len(true):
-            near = Nearness(true, looks[TRUTH].said, asked.landmarks(pairs.sample_rows), recognise)
-            looks = {name: o._replace(truth=near.of(images[name], o.said)) for name, o in looks.items()}
-        return {name: o._replace(images=images[name]) if again and name in AGAIN else o for name, o in looks.items()}
+    answers = Answers(asked, synthesized, court, seen, kept)
+    looks: list[Callable[[], Looks]] = [partial(answers.look, pairs) for pairs in chunks(np.arange(len(synthesized)))]
+    for name, view, rows in ((REAL, seen, people.rows), (TRAIN, lambda x: Look(court.recognise(x), {}), train_rows)):
+        for part in chunks(rows):
+            looks.append(partial(_photographs, name, view, faces, part, kept))
+    answers.prepare()
+    parts = side_by_side(lambda part: looks[part](), len(looks), court.copied)
 
-    def look(part: int) -> Looks:
-        if (i := part - len(outputs) - len(real)) >= 0:
-            return kept.looks(names[part], lambda: {TRAIN: Look(court.recognise(faces.images(train[i])), {})})
-        if (i := part - len(outputs)) >= 0:
-            return kept.looks(names[part], lambda: {REAL: seen(faces.images(real[i]))})
-        pairs, again = asked.part(outputs[part]), bool(outputs[part][0] < LOOKED_AT)
-        truth = cache(lambda: _truth(pairs) if asked.truth_known else np.zeros(0, np.uint8))
-        known = kept.looks(names[part], lambda: answers(pairs, truth(), again))
-        images = synthesized.images(outputs[part])
-        own = seen(images)
+    def together(name: str) -> Look:
+        return _together([part[name] for part in parts if name in part])
+
+    photographs = together(REAL)
+    of_train = together(TRAIN).said if len(train_rows) else photographs.said.part(slice(0))
+    answered = {name: together(name) for name in parts[0]}
+    return Material(asked, photographs.said, answered, of_train, train_rows, photographs.inception)
+
+
+def _photographs(name: str, view: Callable[[np.ndarray], Look], faces: Faces, rows: np.ndarray, kept: Kept) -> Looks:
+    """What is seen in real ones, or was seen before."""
+    return kept.looks(f"{name}-{digest(rows)}", lambda: {name: view(faces.images(rows))})
+
+
+class Answers:
+    """What the model and the controls hand in for the same pairs, and what is seen in it.
+
+    Args:
+        asked: of all of them.
+        synthesized: the model's, a row a pair.
+        court: the judge.
+        seen: what is to be seen in the model's.
+        kept: what was seen before in the controls'.
+    """
+
+    def __init__(
+        self, asked: Asked, synthesized: Faces, court: Court, seen: Callable[[np.ndarray], Look], kept: Kept
+    ) -> None:
+        self.asked, self.synthesized, self.seen, self.kept = asked, synthesized, seen, kept
+        # Controls hand in the same photograph many times.
+        self.judge, self.recognise = asked_once(court.judge), asked_once(court.recognise)
+        self.controls = cache(lambda: controls(asked))
+
+    def prepare(self) -> None:
+        """What all controls need, once, before this process is copied; not where all was seen before."""
+        if not all(self.kept.has_looks(self._name(pairs)) for pairs in chunks(np.arange(len(self.synthesized)))):
+            self.controls()
+
+    def look(self, pairs: np.ndarray) -> Looks:
+        """At the answers to some of the pairs, by system, MODEL first."""
+        asked, again = self.asked.part(pairs), bool(pairs[0] < LOOKED_AT)
+        truth = cache(lambda: _truth(asked) if self.asked.truth_known else np.zeros(0, np.uint8))
+        known = self.kept.looks(self._name(pairs), lambda: self._of_controls(asked, truth(), again))
+        images = self.synthesized.images(pairs)
+        own = self.seen(images)
         if TRUTH in known:
-            said, true = known[TRUTH].said, known[TRUTH].images if again else truth()
-            near = Nearness(true, said, asked.landmarks(pairs.sample_rows), recognise)
+            near = self._nearness(asked, known[TRUTH].images if again else truth(), known[TRUTH].said)
             own = own._replace(truth=near.of(images, own.said))
         return {MODEL: own._replace(images=images) if again else own, **known}
 
-    parts = side_by_side(look, len(outputs) + len(real) + len(train), court.copied)
+    def _of_controls(self, asked: Asked, true: np.ndarray, again: bool) -> Looks:
+        images = {name: control(asked, true) for name, control in self.controls().items()}
+        looks = {name: Look(self.judge(made), {}) for name, made in images.items()}
+        if len(true):
+            near = self._nearness(asked, true, looks[TRUTH].said)
+            looks = {name: o._replace(truth=near.of(images[name], o.said)) for name, o in looks.items()}
+        return {name: o._replace(images=images[name]) if again and name in AGAIN else o for name, o in looks.items()}
 
-    def together(name: str, of: slice) -> Look:
-        return _together([looks[name] for looks in parts[of]])
+    def _nearness(self, asked: Asked, true: np.ndarray, said: Verdict) -> Nearness:
+        return Nearness(true, said, asked.landmarks(asked.sample_rows), self.recognise)
 
-    behind = len(outputs) + len(real)
-    answered = {name: together(name, slice(len(outputs))) for name in parts[0]}
-    photographs = together(REAL, slice(len(outputs), behind))
-    of_train = together(TRAIN, slice(behind, None)).said if train else photographs.said.part(slice(0))
-    return Material(asked, photographs.said, answered, of_train, train_rows, photographs.inception)
+    def _name(self, pairs: np.ndarray) -> str:
+        return f"controls-{pairs[0]}-{self.asked.part(pairs).digest}"
 
 
 def asked_once(judge: Judge) -> Judge:
