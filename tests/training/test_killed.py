@@ -16,10 +16,12 @@ WAYS = {
     "float32": {"train": {"precision": "32-true"}},
     "bf16": {"train": {"precision": "bf16-mixed"}},
     "cvaegan": {"model": {"method": "cvaegan"}, "train": {"precision": "32-true"}},
+    "cvaegan_bf16": {"model": {"method": "cvaegan"}, "train": {"precision": "bf16-mixed"}},
 }
+SELDOM = {"cvaegan_bf16": pytest.mark.soak}  # the others have its parts
 
 
-@pytest.fixture(scope="module", params=WAYS)
+@pytest.fixture(scope="module", params=[pytest.param(way, marks=SELDOM.get(way, ())) for way in WAYS])
 def undisturbed(ready, request, tmp_path_factory):
     """A project that ran through, the state at its last step, and how it is another one than `ready`."""
     folder = projects.copy(ready, tmp_path_factory.mktemp("whole") / "p", WAYS[request.param])
