@@ -95,7 +95,7 @@ experiments: repository $(INSTALLED)
 A := HEAD
 difference: repository $(INSTALLED)
 	@rows=$$(dvc exp diff '$(A)' $(if $(B),'$(B)') --no-path) || exit; echo "$$rows" \
-		| grep -E '^(Metric|Param|(identity|attributes|truth|realism|uncanniness|closed_set|val)/|[a-z]+\.[a-z_.]+ )' \
+		| grep -E '^(Metric|Param|(identity|attributes|truth|realism|uncanniness|closed_set|val)/|[a-z]+\.[a-zA-Z_.]+ )' \
 		|| echo 'Nothing differs.'
 
 curves: repository $(INSTALLED)

@@ -259,7 +259,7 @@ class Train(Section):
         description="I and C as pretrain left them, going on to learn (paper: joint), or begun anew (CVAE-GAN)"
     )
     class_vectors: Literal["pretrained", "random"] = Field(
-        description="CVAE-GAN: c enters as a learned vector a person, at first C's of that class (paper: random)"
+        description="CVAE-GAN: a learned vector a person, at first that of pretrain's classifier, or random"
     )
     unlabelled: float = Field(
         ge=0, lt=1, description="share of x_s and of x_a that are faces of nobody in particular; 0: none"
@@ -305,7 +305,7 @@ def narrowed(section: Section, kind: type[Section]) -> Section:
     """The section itself, or of it the fields of `kind`, a base of its class."""
     if type(section) is kind:
         return section
-    return kind.model_validate({name: getattr(section, name) for name in kind.model_fields})
+    return kind.model_construct(**{name: getattr(section, name) for name in kind.model_fields})
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:

@@ -101,6 +101,7 @@ def test_params_are_the_signature(stage):
     """A whole section by its name; of a part of one, the stage's type names the fields, which mypy holds it to."""
     wanted = []
     for name, parameter in inspect.signature(import_module(f"pipeline.stages.{stage}").run).parameters.items():
+        assert issubclass(Params.model_fields[name].annotation, parameter.annotation)
         whole = parameter.annotation is Params.model_fields[name].annotation
         wanted += [name] if whole else [f"{name}.{field}" for field in parameter.annotation.model_fields]
     assert STAGES[stage]["params"] == wanted

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.origin import Origin, section_name
-from pipeline.params import load_params
+from pipeline.params import Backbone, load_params, narrowed
 from tests.conftest import ROOT
 
 ONE = load_params(ROOT / "params.yaml").evaluate
@@ -31,6 +31,20 @@ def test_the_fingerprint_follows_params_and_the_names_and_bytes_of_inputs(folder
     second = now(ONE)
     (folder / "a").rename(folder / "b")
     assert len({first, second, now(ONE)}) == 3
+
+
+def test_a_part_of_a_section_has_its_name_and_follows_its_own_fields_alone(folder):
+    model = load_params(ROOT / "params.yaml").model
+
+    def now(**changed):
+        part = narrowed(model.model_copy(update=changed), Backbone)
+        return Origin.of("pretrain", [part], [folder])
+
+    assert {name for name in now().params} == {"model.identity_dim", "model.width", "model.normalized_features"}
+    first = now().fingerprint()
+    assert now(method="cvaegan", injection="concatenation", attribute_dim=1, style_dim=2).fingerprint() == first
+    assert now(width=8).fingerprint() != first
+    assert narrowed(model, type(model)) is model
 
 
 def test_the_code_that_matters_is_what_dvc_yaml_names_for_the_stage():

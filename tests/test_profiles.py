@@ -26,6 +26,7 @@ FURTHER_DEPARTURES = {
     "data.rendered.unlabelled": 6000,
     "train.unlabelled": 0.1,
     "train.average_images": 0,
+    "train.class_vectors": "random",
     "train.learning_rate_schedule": "constant",
 }
 # Unlabelled faces are there by default; without these terms there is no method left.

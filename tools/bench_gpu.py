@@ -32,7 +32,7 @@ from pipeline.params import Params, load_params
 from pipeline.tracking.files import write
 from pipeline.training.cost import peak, wait_for
 from pipeline.training.trainer import channels_last
-from tools.bench_training import widths, without_trainer
+from tools.bench_training import unmoved, widths, without_trainer
 
 ROOT = Path(__file__).resolve().parent.parent
 PEOPLE, PLACES = 500, 4096  # of whom and of what the noise is
@@ -40,7 +40,7 @@ ROUNDS, WARM_UP = 8, 3
 
 
 class Speed(NamedTuple):
-    """Of training steps; FLOPs are counted, a multiplication and an addition are two."""
+    """Of training steps; the networks' FLOPs are counted, a multiplication and an addition are two."""
 
     images: float  # a second
     tflops: float  # a second
@@ -86,7 +86,8 @@ def steps(p: Params, compiled: bool, device: torch.device) -> Speed:
     warm, seconds = _seconds(do, WARM_UP), _seconds(do, ROUNDS) / ROUNDS
     # Counted last, for it takes memory; the counter does not see into what is compiled.
     gib = peak(device) / 2**30
-    tflops = 0.0 if compiled else _flops(do) / seconds / 1e12
+    with unmoved(method):
+        tflops = 0.0 if compiled else _flops(do) / seconds / 1e12
     return Speed(len(kinds) * p.train.batch_size / seconds, tflops, gib, warm)
 
 

@@ -172,9 +172,11 @@ def unmoved(method: ipgan.IPGAN) -> Iterator[None]:
     """Steps that have gradients and move nothing."""
     moving = method.optimizers
     method.optimizers = list  # type: ignore[assignment, method-assign]
-    yield
-    method.optimizers = moving  # type: ignore[method-assign]
-    method.zero_grad()
+    try:
+        yield
+    finally:
+        method.optimizers = moving  # type: ignore[method-assign]
+        method.zero_grad()
 
 
 def laid(pairs: Pairs, lying: torch.memory_format) -> Pairs:

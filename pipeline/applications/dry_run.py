@@ -161,6 +161,7 @@ def costs(params: Params, measure: Measure, world: int) -> str:
         "devices": f"{world} x {machine['accelerator'] if on_gpu else machine['processor']}, {arithmetic(t.precision)}",
         "steps": f"{steps} of {t.batch_size} {'images' if alone else f'pairs, one in {t.cross_every} of two people'}",
         "a step": f"{flops:.4g} GFLOP, all networks and passes"
+        + (" and Muon's products" if t.matrix_learning_rate else "")
         + ("" if alone else f" (one person {same:.4g}, two people {cross:.4g})"),
         "kept": f"{mib(kept)}: parameters {mib(memory.parameters)}, gradients {mib(memory.gradients)}, "
         f"optimizers {mib(memory.optimizers)}, averages {mib(memory.averages)}",

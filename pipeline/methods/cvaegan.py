@@ -86,6 +86,7 @@ class CVAEGAN(AsymmetricTraining):
         f_C, scores = self.classifier(x)
         f_D, logit_real = self.discriminator(x)
         (f_D_f, _), (f_D_p, logit_fake) = self.discriminator(x_f), self.discriminator(x_p)
+        # Ours: the blur.
         (f_C_f, _), (f_C_p, _) = (self.classifier(blurred(x_out, self.weights.feature_C_blur)) for x_out in (x_f, x_p))
         # Means over the whole batch, whoever holds its parts: their squares are no means over samples.
         all_c = whole_batch(c)
@@ -165,11 +166,11 @@ def build(
     num_identities: int,
     start: Mapping[str, Tensor],
 ) -> CVAEGAN:
-    """A CVAEGAN whose C starts as the pretrained recogniser, a state_dict, and whose people as it tells them apart."""
+    """A CVAEGAN that starts, where `train` says so, from the pretrained recogniser, a state_dict."""
     made = networks(model, image_size, num_identities)
     if train.recognisers != "scratch":
         made["classifier"].load_state_dict(start)
-    if train.class_vectors == "pretrained":
+    if train.class_vectors == "pretrained":  # ours
         for name in MAKERS:
             made[name].start_from(start["head.weight"])
     shape = (num_identities, model.identity_dim)

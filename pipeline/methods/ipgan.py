@@ -161,7 +161,7 @@ class IPGAN(AsymmetricTraining):
             wanted = f_C.detach()
             if self.means is not None:  # of an unlabelled face there is none
                 wanted = torch.where(c[:, None] >= 0, self.means[c], wanted)
-            f_C_out, _ = self.classifier(blurred(x_out, self.weights.feature_C_blur))
+            f_C_out, _ = self.classifier(blurred(x_out, self.weights.feature_C_blur))  # ours: the blur
             L["L_GC"] = losses.half_squared_distance(f_C_out, wanted, slack=self.weights.feature_C_slack)
         if "L_GP" in minimized:
             out, wanted = (self.classifier.inner(nudged(x, self.batches_done)) for x in (x_out, x_a))

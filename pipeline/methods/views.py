@@ -1,4 +1,4 @@
-"""How C is shown what G made, so that nothing pays which pleases C and no eye; ours."""
+"""How C is shown images, so that nothing pays which pleases C and no eye; ours."""
 
 import math
 

@@ -32,10 +32,10 @@ WEIGHTS = CVAEGANLosses(
 )  # fmt: skip
 
 
-def cvae(weights=WEIGHTS, injection="concatenation", **train):
+def cvae(weights=WEIGHTS, injection="concatenation", normalized=False, **train):
     model = Model(
         method="cvaegan", identity_dim=8, attribute_dim=4, width=4, style_dim=8,
-        injection=injection, normalized_features=False,
+        injection=injection, normalized_features=normalized,
     )  # fmt: skip
     start = recogniser(model, 32, 3).state_dict()
     schedule = TRAIN.model_copy(update=train)
@@ -43,7 +43,9 @@ def cvae(weights=WEIGHTS, injection="concatenation", **train):
 
 
 def frozen():
-    return cvae(injection="modulation", recognisers="frozen", matrix_learning_rate=0.01)
+    """With the departures of params.yaml."""
+    departures = {"recognisers": "frozen", "class_vectors": "pretrained", "matrix_learning_rate": 0.01}
+    return cvae(WEIGHTS.model_copy(update={"feature_C_blur": 0.7}), "modulation", normalized=True, **departures)
 
 
 def batch(size=4):
@@ -177,13 +179,16 @@ def test_people_are_told_apart_from_the_first_step_as_C_tells_them():
 
 
 def test_C_sees_faces_of_G_behind_a_blur_and_photographs_as_they_are():
-    seen, m = [], cvae(WEIGHTS.model_copy(update={"feature_C_blur": 1.0}))
-    m.classifier.register_forward_pre_hook(lambda _, images: seen.append(images[0]))
+    m = cvae(WEIGHTS.model_copy(update={"feature_C_blur": 1.0}))
+    seen = {m.classifier: [], m.discriminator: []}
+    for network in seen:
+        network.register_forward_pre_hook(lambda network, images: seen[network].append(images[0]))
     sampled = batch()
     mu, logvar = m.encoder(sampled.x, sampled.c)
     made = [m.generator(z, sampled.c) for z in (mu + (0.5 * logvar).exp() * sampled.noise, sampled.prior)]
     m.terms(sampled)
-    torch.testing.assert_close(seen, [sampled.x, *(blurred(x, 1.0) for x in made)])
+    torch.testing.assert_close(seen[m.classifier], [sampled.x, *(blurred(x, 1.0) for x in made)])
+    torch.testing.assert_close(seen[m.discriminator], [sampled.x, *made])
 
 
 def test_E_is_told_whose_face_it_sees():

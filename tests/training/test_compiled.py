@@ -22,8 +22,10 @@ def test_compiled_networks_learn_what_others_learn(ready, tmp_path, method):
     for compiled in (False, True):
         sections = {"model": {"method": method}, "train": {"compiled": compiled, "precision": "32-true", "images": 24}}
         folder = projects.copy(ready, tmp_path / str(compiled), sections)
-        command = Command(folder)
+        code = tmp_path / f"code-{compiled}"
+        command = Command(folder, TORCHINDUCTOR_CACHE_DIR=str(code))
         assert command.end(1800) == 0, command.said
+        assert any(code.rglob("*.so")) == compiled
         curves.append(curve(folder))
     plain, compiled = curves
     assert len(plain) == len(compiled) > 0

@@ -11,6 +11,7 @@ from pipeline.applications.report import number
 CHOSEN = (  # what is shown first, where it was measured; a name that ends in / is all of a family
     "identity/top1",
     "identity/top1_sample",
+    "closed_set/top1",
     "attributes/yaw_error",
     "truth/psnr",
     "realism/fd_judge",
@@ -22,7 +23,7 @@ LESS_IS_BETTER = re.compile(
     r"|memorisation/(copies|nearest_cosine)|disentanglement/identity_from_z"
 )
 MORE_IS_BETTER = re.compile(
-    r"identity/(top1|top5|several_top1|tar_at_far_1e-\d|auc|cosine_subject)|val/(psnr|own_subject)"
+    r"closed_set/top1|identity/(top1|top5|several_top1|tar_at_far_1e-\d|auc|cosine_subject)|val/(psnr|own_subject)"
     r"|truth/(psnr|ssim|ms_ssim)(_eyes|_mouth)?|realism/(precision|recall|density|coverage)|(judge|pretrain)/top1_val"
 )
 GAP = 2  # spaces between columns
@@ -59,7 +60,7 @@ def param_rows(experiments: Sequence[Experiment]) -> tuple[dict[str, list[Any]],
 
     Returns:
         Those with two values or more; and those that some have and some have not, as where a param came later. A run
-        of W&B knows the sections of its stage alone, so one that knows nothing of a section does not differ in it.
+        of W&B knows what its stage was handed alone, so one that knows nothing of a section does not differ in it.
     """
     differ: dict[str, list[Any]] = {}
     partial: dict[str, list[Any]] = {}

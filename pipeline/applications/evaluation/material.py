@@ -75,21 +75,22 @@ def gather(
     def seen(images: np.ndarray) -> Look:
         return Look(court.judge(images), {}, inception=features(_tensor(images)).cpu() if features else None)
 
+    def recognised(images: np.ndarray) -> Look:
+        return Look(court.recognise(images), {})
+
     answers = Answers(asked, synthesized, court, seen, kept)
-    looks: list[Callable[[], Looks]] = [partial(answers.look, pairs) for pairs in chunks(np.arange(len(synthesized)))]
-    for name, view, rows in ((REAL, seen, people.rows), (TRAIN, lambda x: Look(court.recognise(x), {}), train_rows)):
-        for part in chunks(rows):
-            looks.append(partial(_photographs, name, view, faces, part, kept))
     answers.prepare()
-    parts = side_by_side(lambda part: looks[part](), len(looks), court.copied)
+    of_pairs = [partial(answers.look, pairs) for pairs in chunks(np.arange(len(synthesized)))]
+    of_people = [partial(_photographs, REAL, seen, faces, rows, kept) for rows in chunks(people.rows)]
+    of_train = [partial(_photographs, TRAIN, recognised, faces, rows, kept) for rows in chunks(train_rows)]
+    looks: list[Callable[[], Looks]] = [*of_pairs, *of_people, *of_train]
+    found = iter(side_by_side(lambda part: looks[part](), len(looks), court.copied))
+    pairs, real, train = ([next(found) for _ in parts] for parts in (of_pairs, of_people, of_train))
 
-    def together(name: str) -> Look:
-        return _together([part[name] for part in parts if name in part])
-
-    photographs = together(REAL)
-    of_train = together(TRAIN).said if len(train_rows) else photographs.said.part(slice(0))
-    answered = {name: together(name) for name in parts[0]}
-    return Material(asked, photographs.said, answered, of_train, train_rows, photographs.inception)
+    photographs = _together(real)[REAL]
+    trained = _together(train)[TRAIN].said if train else photographs.said.part(slice(0))
+    answered = _together(pairs)
+    return Material(asked, photographs.said, answered, trained, train_rows, photographs.inception)
 
 
 def _photographs(name: str, view: Callable[[np.ndarray], Look], faces: Faces, rows: np.ndarray, kept: Kept) -> Looks:
@@ -187,7 +188,12 @@ def asked_of(faces: Faces, people: Protocol, synthesized: Faces) -> Asked:
     return Asked(faces, people, subject, np.array([row_of[key] for key in samples], np.int64))
 
 
-def _together(looks: list[Look]) -> Look:
+def _together(parts: list[Looks]) -> Looks:
+    """Of each system all parts, one behind the other; every part has to have all systems."""
+    return {name: _joined([looks[name] for looks in parts]) for name in parts[0]}
+
+
+def _joined(looks: list[Look]) -> Look:
     truth = {name: np.concatenate([look.truth[name] for look in looks]) for name in looks[0].truth}
     images = [look.images for look in looks if len(look.images)]
     inception = [look.inception for look in looks if look.inception is not None]
