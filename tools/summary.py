@@ -25,7 +25,6 @@ FIRST = {  # key -> which way is better
     "identity/top1_sample": "↓",
     "identity/tar_at_far_1e-3": "↑",
     "identity/cosine_subject": "↑",
-    "closed_set/top1": "↑",
     "attributes/yaw_error": "↓",
     "attributes/light_azimuth_error": "↓",
     "attributes/background_hue_error": "↓",
