@@ -38,7 +38,7 @@ def test_the_other_method_has_a_cost_too(small):
     said = dry_run.dry_run(load_params(small / "params.yaml"))
     assert re.search(r"^encoder +[\d,]+ ", said, re.MULTILINE)
     assert re.search(r"^steps +40 of 8 images$", said, re.MULTILINE)
-    assert re.search(r"^a step +[\d.]+ GFLOP, all networks and passes$", said, re.MULTILINE)
+    assert re.search(r"^a step +[\d.]+ GFLOP, all networks and passes and Muon's products$", said, re.MULTILINE)
 
 
 @pytest.mark.slow
