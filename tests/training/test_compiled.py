@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.soak, pytest.mark.timeout(3600)]  # minutes of a compi
 
 def curve(folder):
     with (folder / paths.TRAIN_CURVE).open() as file:
-        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+        return [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
 
 
 @pytest.mark.parametrize("method", ["ipgan", "cvaegan"])
