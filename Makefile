@@ -24,7 +24,7 @@ help:
 	@echo 'make smoke   the same stages in one to five minutes, in a temporary clone, to see that everything runs'
 	@echo 'make gpu     the settings of profiles/gpu as an experiment of DVC; likewise paper, photos, ... (profiles/README.md)'
 	@echo 'make test    all tests but the soak tests, in two processes (TEST_PROCESSES=0: in this one): 36 minutes'
-	@echo 'make soak    the soak tests: ten minutes, six more for compiled networks, and CVAE-GAN's kills in bf16'
+	@echo 'make soak    the soak tests: ten minutes, and six more for compiled networks'
 	@echo 'make lint    ruff, mypy and the import contracts'
 	@echo 'make bench   the benchmarks, as a table and as JSON'
 	@echo 'make ablations   the runs of profiles/ablations.txt, as DVC experiments, and their table: hours'
