@@ -16,6 +16,7 @@ from pipeline.methods.asymmetric import AsymmetricTraining, Objectives, logged
 from pipeline.methods.cvaegan_networks import networks
 from pipeline.methods.recogniser import margin_and_scale
 from pipeline.methods.views import blurred
+from pipeline.networks.conditional import begin_with
 from pipeline.networks.encoders import sampled
 from pipeline.params import CVAEGANLosses, Losses, Model, Train
 from pipeline.params import Recogniser as Pretrain
@@ -172,6 +173,6 @@ def build(
         made["classifier"].load_state_dict(start)
     if train.class_vectors == "pretrained":  # ours
         for name in MAKERS:
-            made[name].start_from(start["head.weight"])
+            begin_with(made[name].embedding, start["head.weight"])
     shape = (num_identities, model.identity_dim)
     return CVAEGAN(made, losses.cvaegan, train, margin_and_scale(model.normalized_features, pretrain), shape)

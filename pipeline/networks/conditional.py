@@ -18,10 +18,6 @@ class ClassEncoder(nn.Module):
         self.embedding = nn.Embedding(num_identities, identity_dim)
         self.encoder = AttributeEncoder(image_size, width, attribute_dim, identity_dim)
 
-    def start_from(self, vectors: Tensor) -> None:
-        """Begin with these for the people, [num_identities, identity_dim]."""
-        _start(self.embedding, vectors)
-
     def forward(self, x: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
         return self.encoder(x, self.embedding(c))
 
@@ -44,15 +40,11 @@ class ClassGenerator(nn.Module):
         self.z_dim = attribute_dim
         self.generator = Generator(image_size, width, identity_dim, attribute_dim, style_dim, injection)
 
-    def start_from(self, vectors: Tensor) -> None:
-        """Begin with these for the people, [num_identities, identity_dim]."""
-        _start(self.embedding, vectors)
-
     def forward(self, z: Tensor, c: Tensor) -> Tensor:
         return self.generator(self.embedding(c), z)
 
 
 @torch.no_grad()
-def _start(embedding: nn.Embedding, vectors: Tensor) -> None:
-    """As long as random ones, so that a step turns them as far."""
+def begin_with(embedding: nn.Embedding, vectors: Tensor) -> None:
+    """Have it start from these, [people, identity_dim], as long as random ones, so that a step turns them as far."""
     embedding.weight.copy_(normalize(vectors, dim=1) * embedding.embedding_dim**0.5)

@@ -1,4 +1,4 @@
-"""How C is shown faces of G."""
+"""How C is shown images."""
 
 import pytest
 import torch
