@@ -79,16 +79,6 @@ def half_squared_distance(a: Tensor, b: Tensor, focus: Tensor | None = None, sla
 
 
 @in_full
-def absolute_distance(a: Tensor, b: Tensor, focus: Tensor | None = None) -> Tensor:
-    """L_GA, ours: the L1 distance of two images; keeps edges that a squared distance lets blur."""
-    _same_shape(a, b)
-    differences = _full(a) - _full(b)
-    if focus is not None:
-        differences = focus * differences
-    return _of_samples(differences.abs()).mean()
-
-
-@in_full
 def perceptual_distance(a: Sequence[Tensor], b: Sequence[Tensor], focus: Tensor) -> Tensor:
     """L_GP, ours: how far apart two images look to the inner layers of a recogniser (as in LPIPS, arXiv:1801.03924).
 

@@ -186,16 +186,13 @@ class Judge(Recogniser):
 class IPGANLosses(Section):
     """Weight of each term; a term sums over a sample's features and averages over the batch."""
 
-    reconstruction: float = Field(ge=0, description="L_GR (paper: 1)")
-    absolute: float = Field(ge=0, description="L_GA, absolute differences beside L_GR (paper: 0)")
+    reconstruction: float = Field(gt=0, description="L_GR (paper: 1)")
     perceptual: float = Field(ge=0, description="L_GP, distance to C's inner layers in a pair of one person (paper: 0)")
-    focus: float = Field(ge=0, description="how much more a pixel of the face weighs in L_GR, L_GA and L_GP (paper: 0)")
+    focus: float = Field(ge=0, description="how much more a pixel of the face weighs in L_GR and L_GP (paper: 0)")
     focus_features: float = Field(
         ge=0, description="how much more yet a pixel of x_a's eyes and mouth weighs, in a pair of one person (paper: 0)"
     )
-    cross: float = Field(
-        ge=0, le=1, description="lambda: factor of L_GR and L_GA for a pair of two people (paper: 0.1)"
-    )
+    cross: float = Field(ge=0, le=1, description="lambda: factor of L_GR for a pair of two people (paper: 0.1)")
     kl: float = Field(ge=0, description="L_KL (paper: 1)")
     feature_C: float = Field(ge=0, description="L_GC (paper: 1)")
     feature_C_pairs: Literal["all", "cross"] = Field(
@@ -362,11 +359,6 @@ def _contradictions(raw: dict[str, Any]) -> list[str]:
             lines.append(f"{section}.images: should be at least {section}.batch_size, {batch_size} (got {images})")
     if at("model.normalized_features") is False and at("pretrain.margin") not in (0, None):
         lines.append("pretrain.margin: should be 0 where model.normalized_features is false (it is one of cosines)")
-    if at("losses.ipgan.reconstruction") == 0 and at("losses.ipgan.absolute") == 0:
-        lines.append(
-            "losses.ipgan.reconstruction: should be above 0 where losses.ipgan.absolute is 0: nothing else holds x' "
-            "to x_a"
-        )
     learns = at("model.method") == "ipgan" and at("train.recognisers") in ("joint", "scratch")
     if learns and at("losses.ipgan.feature_C_target") == "person":
         lines.append(

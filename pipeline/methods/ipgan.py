@@ -61,7 +61,6 @@ class IPGAN(AsymmetricTraining):
         "L_KL": {"attributes"},
         "L_AQ": {"attributes", "code_classifier"},
         "L_GR": MAKERS,
-        "L_GA": MAKERS,
         "L_GC": MAKERS | {"classifier"},
         "L_GP": MAKERS | {"classifier"},
         "L_GD": MAKERS | {"discriminator"},
@@ -149,7 +148,6 @@ class IPGAN(AsymmetricTraining):
         L = {
             "L_KL": losses.kl(mu, logvar),
             "L_GR": losses.half_squared_distance(x_out, x_a, focus),
-            "L_GA": losses.absolute_distance(x_out, x_a, focus),  # ours
         }
         if "L_I" in minimized:
             L["L_I"] = losses.classification(scores_I, c, *self.margin_and_scale)
@@ -186,7 +184,7 @@ class IPGAN(AsymmetricTraining):
         """
         w = self.weights
         pair = 1.0 if same else w.cross  # the paper's lambda
-        reconstruction = {"L_GR": pair * w.reconstruction, "L_GA": pair * w.absolute}
+        reconstruction = {"L_GR": pair * w.reconstruction}
         feature_C = w.feature_C if w.feature_C_pairs == "all" or not same else 0.0
         perceptual = w.perceptual if same else 0.0
         generator = {

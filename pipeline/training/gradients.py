@@ -15,7 +15,7 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
     """
     if _alone():
         return
-    gradients = [p.grad for p in parameters if p.grad is not None]
+    gradients = [as_it_lies(p.grad, p) for p in parameters if p.grad is not None]
     if not gradients:
         return
     flat = torch.cat([g.flatten() for g in gradients])
@@ -48,6 +48,11 @@ class _WholeBatch(torch.autograd.Function):
         total = gradient.contiguous().clone()
         distributed.all_reduce(total)
         return total.chunk(_world())[distributed.get_rank()]
+
+
+def as_it_lies(x: Tensor, like: Tensor) -> Tensor:
+    """Values or gradient of a kernel `like` this, axes in the order in which that lies in memory; outputs first."""
+    return x.permute(0, 2, 3, 1) if like.ndim == 4 and like.is_contiguous(memory_format=torch.channels_last) else x
 
 
 def _alone() -> bool:

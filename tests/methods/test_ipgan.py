@@ -16,7 +16,7 @@ from tests.conftest import ROOT
 from tests.datasets.test_pairs import prepared
 from tests.methods.learning import gradients, has_term, moved_alone, moved_by_an_update
 
-TERMS = ("L_I", "L_C", "L_D", "L_Q", "L_KL", "L_AQ", "L_GR", "L_GA", "L_GC", "L_GP", "L_GD", "L_adv")
+TERMS = ("L_I", "L_C", "L_D", "L_Q", "L_KL", "L_AQ", "L_GR", "L_GC", "L_GP", "L_GD", "L_adv")
 PAPER = {
     "identity": {"L_I"},
     "classifier": {"L_C"},
@@ -28,17 +28,17 @@ PAPER = {
 OURS = {
     "discriminator": {"L_D"},
     "code_classifier": {"L_Q"},
-    "attributes": {"L_KL", "L_AQ", "L_GR", "L_GA", "L_GC", "L_GD", "L_adv"},
-    "generator": {"L_GR", "L_GA", "L_GC", "L_GD", "L_adv"},
+    "attributes": {"L_KL", "L_AQ", "L_GR", "L_GC", "L_GD", "L_adv"},
+    "generator": {"L_GR", "L_GC", "L_GD", "L_adv"},
 }
 PAPER_WEIGHTS = IPGANLosses(
-    reconstruction=1.0, absolute=0.0, perceptual=0.0, focus=0.0, focus_features=0.0, cross=0.1, kl=1.0, feature_C=1.0,
+    reconstruction=1.0, perceptual=0.0, focus=0.0, focus_features=0.0, cross=0.1, kl=1.0, feature_C=1.0,
     feature_C_pairs="all", feature_C_target="photograph", feature_C_blur=0.0, feature_C_slack=0.0, feature_D=1.0,
     adversarial=0.0, confusion=0.0, attributes_follow="reconstruction",
 )  # fmt: skip
 OUR_WEIGHTS = PAPER_WEIGHTS.model_copy(
     update={
-        "absolute": 0.5, "perceptual": 3.0, "focus": 2.0, "focus_features": 4.0, "feature_C_pairs": "cross",
+        "perceptual": 3.0, "focus": 2.0, "focus_features": 4.0, "feature_C_pairs": "cross",
         "feature_C_blur": 1.0, "feature_C_slack": 0.01, "adversarial": 0.15, "confusion": 0.5,
         "attributes_follow": "generator",
     }
@@ -103,7 +103,7 @@ def test_eyes_and_mouth_of_the_sample_weigh_more_in_a_pair_of_one_person_alone(s
     m, pairs = ours(), batch(same)
     elsewhere = pairs._replace(landmarks=pairs.landmarks.flip(0))
     L, moved, without = (m.terms(p) for p in (pairs, elsewhere, pairs._replace(landmarks=None)))
-    for term in ("L_GR", "L_GA", *(["L_GP"] if same else [])):
+    for term in ("L_GR", *(["L_GP"] if same else [])):
         assert torch.equal(L[term], moved[term]) == torch.equal(L[term], without[term]) == (not same), term
 
 
