@@ -1,13 +1,13 @@
 """Which optimizer moves which weights, and how fast at each step."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
 from pipeline.training.devices import has_bf16
-from pipeline.training.gradients import as_it_lies
+from pipeline.training.gradients import as_it_lies, shared_out
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -35,18 +35,19 @@ class Muon(Optimizer):
     def step(self, closure: Any = None) -> Any:
         loss = closure() if closure else None
         for group in self.param_groups:
-            for weight, matrix in zip(self.weights, group["params"], strict=True):
-                if weight.grad is None:
-                    continue
-                gradient, state = as_it_lies(weight.grad, weight).reshape(len(weight), -1), self.state[matrix]
-                if "momentum_buffer" not in state:
-                    state["momentum_buffer"] = torch.zeros_like(matrix)
-                momentum = state["momentum_buffer"].lerp_(gradient, 1 - group["momentum"])
-                ahead = gradient.lerp(momentum, group["momentum"])  # Nesterov's
+            moving = [(w, m) for w, m in zip(self.weights, group["params"], strict=True) if w.grad is not None]
+            ahead = [self._ahead(w, m, group["momentum"]).to(self.precision) for w, m in moving]
+            for (_, matrix), update in zip(moving, shared_out(orthogonal, ahead), strict=True):
                 rows, columns = matrix.shape
-                update = orthogonal(ahead.to(self.precision))
                 matrix.add_(update, alpha=-group["lr"] * max(1, rows / columns) ** 0.5)
         return loss
+
+    def _ahead(self, weight: nn.Parameter, matrix: Tensor, momentum: float) -> Tensor:
+        """Nesterov's: the gradient, and where it has been going."""
+        gradient, state = as_it_lies(cast(Tensor, weight.grad), weight).reshape(len(weight), -1), self.state[matrix]
+        if "momentum_buffer" not in state:
+            state["momentum_buffer"] = torch.zeros_like(matrix)
+        return gradient.lerp(state["momentum_buffer"].lerp_(gradient, 1 - momentum), momentum)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         for weight in self.weights:

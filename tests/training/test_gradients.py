@@ -1,0 +1,75 @@
+"""What processes do together, with processes that really talk (gloo, loopback)."""
+
+import pytest
+import torch
+
+from pipeline.training.gradients import _shares, as_it_lies
+from tests.training.test_data_parallel import run
+
+# Sums of two lengths and precisions, twice each, and work on matrices: what each process has in the end, rank 0 writes.
+SCRIPT = """
+import os, sys, torch
+from torch import distributed
+from pipeline.training import shared_sum
+from pipeline.training.gradients import shared_out
+
+rank, world, port, out = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4]
+torch.set_num_threads(1)
+if {nowhere}:
+    del os.memfd_create
+if {elsewhere} and rank == world - 1:
+    opens, shared_sum._opens = shared_sum._opens, lambda place, token, at: opens(place, bytes(len(token)), at)
+distributed.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{{port}}", rank=rank, world_size=world)
+mine = {{}}
+for dtype in (torch.float32, torch.float64):
+    for size in (1, 1001):
+        for turn in (1, 2):
+            x = torch.arange(size, dtype=dtype) / 7 * turn + rank
+            shared_sum.all_sum(x)
+            mine[f"{{dtype}} {{size}} {{turn}}"] = x
+mine["shared"] = torch.tensor(shared_sum._shared(distributed.group.WORLD, 1001, torch.float32) is not None)
+worked_on = []
+work = lambda m: worked_on.append(m) or 2 * m
+matrices = [torch.full((n, 3), n, dtype=torch.bfloat16) for n in (1, 5, 2, 3)]
+mine |= {{f"matrix {{n}}": m for n, m in enumerate(shared_out(work, matrices))}}
+mine["work"] = torch.tensor(len(worked_on))
+found = [None] * world
+distributed.all_gather_object(found, mine)
+if rank == 0:
+    torch.save(found, out)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("world", "nowhere", "elsewhere"), [(2, False, False), (5, False, False), (2, True, False), (3, False, True)]
+)
+def test_each_has_the_sum_and_all_the_work(tmp_path, world, nowhere, elsewhere):
+    """Through shared memory, and where there is none: another system, a process on another machine."""
+    script = tmp_path / "sums.py"
+    script.write_text(SCRIPT.format(nowhere=nowhere, elsewhere=elsewhere))
+    found = run(str(script), world, str(tmp_path / "found.pt"))
+    for mine in found:
+        assert mine["shared"] == (not nowhere and not elsewhere)
+        for dtype in (torch.float32, torch.float64):
+            for size in (1, 1001):
+                for turn in (1, 2):
+                    x = mine[f"{dtype} {size} {turn}"]
+                    expected = world * (torch.arange(size, dtype=dtype) / 7 * turn) + sum(range(world))
+                    torch.testing.assert_close(x, expected)
+                    assert torch.equal(x, found[0][f"{dtype} {size} {turn}"])
+        for n, rows in enumerate((1, 5, 2, 3)):
+            assert torch.equal(mine[f"matrix {n}"], torch.full((rows, 3), 2 * rows, dtype=torch.bfloat16))
+    assert sorted(int(mine["work"]) for mine in found) == {2: [1, 3], 3: [1, 1, 2], 5: [0, 1, 1, 1, 1]}[world]
+
+
+def test_shares_are_about_the_same(monkeypatch):
+    monkeypatch.setattr("pipeline.training.gradients._world", lambda: 2)
+    assert _shares([5, 1, 4, 3, 3]) == [[0, 4], [2, 3, 1]]
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_as_it_lies_is_a_view_without_gaps(memory_format):
+    kernel = torch.randn(4, 5, 3, 3).to(memory_format=memory_format)
+    assert as_it_lies(kernel, kernel).is_contiguous()
+    assert as_it_lies(kernel, kernel).data_ptr() == kernel.data_ptr()
