@@ -13,6 +13,10 @@ IDENTITY = Bars(
     "taken for the subject, among all people of the test split",
     ("identity/top1.value", "identity/top1_real.value", "identity/top1_sample.value"),
 )
+CLOSED_SET = Bars(
+    "CVAE-GAN: taken for its person, among all people of the train split",
+    ("closed_set/top1.value", "closed_set/top1_real.value"),
+)
 LIKENESS = Bars(
     "likeness to the subject, the sample's person, anyone else",
     ("identity/cosine_subject.value", "identity/cosine_sample.value", "identity/cosine_unrelated.value"),
@@ -100,6 +104,7 @@ WORKSPACE = (
         (
             IDENTITY,
             LIKENESS,
+            CLOSED_SET,
             ATTRIBUTES,
             TRUTH,
             REALISM,
@@ -115,7 +120,7 @@ WORKSPACE = (
 )
 COMPARISON = (
     Section("Grid beside grid", "synthesize", (GRID,)),
-    Section("Numbers", "evaluate", (IDENTITY, LIKENESS, ATTRIBUTES, TRUTH, REALISM, Drawn("evaluate/roc"))),
+    Section("Numbers", "evaluate", (IDENTITY, LIKENESS, CLOSED_SET, ATTRIBUTES, TRUTH, REALISM, Drawn("evaluate/roc"))),
     Section(
         "Which setting did it",
         "train",
