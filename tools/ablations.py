@@ -8,8 +8,8 @@ Each run is an experiment of DVC's, named as in the list: `dvc exp show`, `dvc e
 """
 
 import argparse
+import json
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +17,8 @@ from typing import Any
 
 import dvc.api
 from dvc.scm import RevError
+
+from pipeline import paths
 
 ROOT = Path(__file__).resolve().parent.parent
 LIST = ROOT / "profiles/ablations.txt"
@@ -30,7 +32,6 @@ FIGURES = {
     "realism/fd_judge": "Fréchet",
     "closed_set/top1": "closed-set top1",
 }
-SPEED = re.compile(r"of [\d]+ images, (\d+)/s, 0\.0 min left  L_")
 
 
 def main() -> int:
@@ -98,12 +99,12 @@ def finished(revision: str) -> dict[str, dict[str, object]]:
 def table(wanted: dict[str, list[str]], done: dict[str, dict[str, object]]) -> list[str]:
     """In Markdown, a row a run."""
     common = set.intersection(*map(set, listed().values()))  # of the whole list: of one run alone all would be common
-    lines = [f"| run | settings | {' | '.join(FIGURES.values())} | images/s |", "|---" * (len(FIGURES) + 3) + "|"]
+    lines = [f"| run | settings | {' | '.join(FIGURES.values())} | train, s |", "|---" * (len(FIGURES) + 3) + "|"]
     for name, settings in wanted.items():
         own = ", ".join(f"`{setting}`" for setting in settings if setting not in common)
         found = done.get(name, {})
         cells = [cell(found.get(f"{metric}.value")) or cell(found.get(metric)) for metric in FIGURES]
-        lines.append(f"| {name} | {own} | {' | '.join(cells)} | {speed(name) if name in done else ''} |")
+        lines.append(f"| {name} | {own} | {' | '.join(cells)} | {seconds(name) if name in done else ''} |")
     return lines
 
 
@@ -112,10 +113,10 @@ def cell(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, int | float) else ""
 
 
-def speed(name: str) -> str:
-    """Images/s of `train`, from what it said; of a run that DVC no longer has the words of, nothing."""
-    found = SPEED.findall(command("queue", "logs", name, capture_output=True).stdout)
-    return found[-1] if found else ""
+def seconds(name: str) -> str:
+    """What `train` took, with start and end."""
+    run = json.loads(dvc.api.read(paths.TRAIN_RUN.as_posix(), repo=str(ROOT), rev=name))
+    return f"{run['seconds']:.0f}"
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from torch import distributed
 
 from pipeline.errors import UserError
 from pipeline.settings import Settings, launched, local_rank
+from pipeline.training import shared_sum
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -117,6 +118,7 @@ def first_goes_on() -> None:
     if not (distributed.is_available() and distributed.is_initialized()):
         return
     rank = distributed.get_rank()
+    shared_sum.release()
     distributed.destroy_process_group()  # or metrics of the first would wait for the others
     if rank:
         raise SystemExit(0)

@@ -4,16 +4,18 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.linalg import vector_norm
 from torch.optim import Adam, Optimizer
 
 from pipeline.training.devices import has_bf16
-from pipeline.training.gradients import as_it_lies, shared_out
+from pipeline.training.gradients import as_it_lies
+from pipeline.training.sharing import everywhere, shared_out
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
 
 SMALLEST = 16  # channels on either side; a layer with fewer reads or makes pixels, which Muon is not for
-NEWTON_SCHULZ = 3  # steps; five, which is usual, gave the same figures here in half as long again
+NEWTON_SCHULZ = 3  # steps; five, which is usual, gave the same figures here
 
 
 class Muon(Optimizer):
@@ -26,18 +28,22 @@ class Muon(Optimizer):
 
     def __init__(self, weights: list[nn.Parameter], lr: float, momentum: float) -> None:
         self.weights = weights
-        bf16 = weights[0].dtype == torch.float32 and has_bf16(on_gpu=weights[0].is_cuda)
-        self.precision = torch.bfloat16 if bf16 else weights[0].dtype
+        w = weights[0]
+        bf16 = w.dtype == torch.float32 and everywhere(has_bf16(on_gpu=w.is_cuda), w.device)
+        self.precision = torch.bfloat16 if bf16 else w.dtype
         matrices = [nn.Parameter(as_it_lies(w.detach(), w).view(len(w), -1)) for w in weights]  # views, or an error
         super().__init__(matrices, {"lr": lr, "momentum": momentum})
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
-        loss = closure() if closure else None
+        with torch.enable_grad():
+            loss = closure() if closure else None
         for group in self.param_groups:
             moving = [(w, m) for w, m in zip(self.weights, group["params"], strict=True) if w.grad is not None]
             ahead = [self._ahead(w, m, group["momentum"]).to(self.precision) for w, m in moving]
-            for (_, matrix), update in zip(moving, shared_out(orthogonal, ahead), strict=True):
+            with torch.autocast(self.weights[0].device.type, enabled=False):  # it would choose another precision
+                updates = shared_out(orthogonal, ahead)
+            for (_, matrix), update in zip(moving, updates, strict=True):
                 rows, columns = matrix.shape
                 matrix.add_(update, alpha=-group["lr"] * max(1, rows / columns) ** 0.5)
         return loss
@@ -58,21 +64,25 @@ def orthogonal(x: Tensor) -> Tensor:
     """A matrix with about the directions of x and singular values near 1, by steps of Newton-Schulz.
 
     Each step multiplies x by a polynomial in x x^T. All of them together are one small square matrix, so x, which is
-    nine times as long as high where it is a kernel, is multiplied once rather than twice a step.
+    nine times as long as high where it is a kernel, is multiplied twice in all rather than twice a step.
     """
-    a, b, c = 3.4445, -4.775, 2.0315  # Muon's
     y = x.T if len(x) > x.shape[1] else x
-    y = y / y.norm().clamp(min=1e-7)
-    gram, product = y @ y.T, None
-    for step in range(NEWTON_SCHULZ):
-        factor = torch.addmm(gram, gram, gram, beta=b, alpha=c)
-        factor.diagonal().add_(a)
-        product = factor if product is None else factor @ product
-        if step < NEWTON_SCHULZ - 1:
-            gram = factor @ gram @ factor
-    assert product is not None
+    y = y / vector_norm(y, dtype=torch.promote_types(y.dtype, torch.float32)).clamp(min=1e-7)
+    gram = y @ y.T
+    product = factor = _factor(gram)
+    for _ in range(NEWTON_SCHULZ - 1):
+        gram = factor @ gram @ factor
+        factor = _factor(gram)
+        product = factor @ product
     y = product @ y
     return y.T if len(x) > x.shape[1] else y
+
+
+def _factor(gram: Tensor) -> Tensor:
+    """What a step multiplies by, with Muon's coefficients."""
+    factor = torch.addmm(gram, gram, gram, beta=-4.775, alpha=2.0315)
+    factor.diagonal().add_(3.4445)
+    return factor
 
 
 def optimizers(

@@ -17,7 +17,7 @@ def all_sum(x: Tensor) -> None:
     The processes call it in the same order. Through shared memory where x is on the CPU and all run on one machine,
     else by `all_reduce`.
     """
-    shared = None if x.is_cuda else _shared(distributed.group.WORLD, len(x), x.dtype)
+    shared = _shared(distributed.group.WORLD, len(x), x.dtype) if x.device.type == "cpu" else None
     if shared is None:
         distributed.all_reduce(x)
         return
@@ -31,38 +31,48 @@ def all_sum(x: Tensor) -> None:
     x.copy_(total)
 
 
+def release() -> None:
+    """Give the shared memory back."""
+    _shared.cache_clear()
+
+
 @cache
 def _shared(group: object, size: int, dtype: torch.dtype) -> list[Tensor] | None:
     """Memory for each process's values and one for their sum; None, in all of them, where not all can share it.
 
     The file has no name, so it goes with the processes, however those end.
     """
-    world, rank = distributed.get_world_size(), distributed.get_rank()
-    bytes_ = (world + 1) * size * dtype.itemsize
-    token, place = secrets.token_bytes(TOKEN), ""
-    if rank == 0 and hasattr(os, "memfd_create"):
-        file = os.memfd_create("facet-sum")
-        os.truncate(file, bytes_)
-        os.pwrite(file, token, bytes_)
-        place = f"/proc/{os.getpid()}/fd/{file}"
-    told: list[Any] = [token, place]
+    values = (distributed.get_world_size() + 1) * size
+    token, end = secrets.token_bytes(TOKEN), values * dtype.itemsize
+    file = _file(token, end) if distributed.get_rank() == 0 else None
+    told: list[Any] = [token, "" if file is None else f"/proc/{os.getpid()}/fd/{file}"]
     distributed.broadcast_object_list(told)
     token, place = told
-    everyone = torch.tensor(int(_opens(place, token, bytes_)))
+    everyone = torch.tensor(int(_opens(place, token, end)))
     distributed.all_reduce(everyone, distributed.ReduceOp.MIN)
-    if not everyone:
-        return None
-    values = torch.from_file(place, shared=True, size=(world + 1) * size, dtype=dtype)
+    memory = torch.from_file(place, shared=True, size=values, dtype=dtype) if everyone else None
     _wait()  # until all have it
-    return list(values.split(size))
+    if file is not None:
+        os.close(file)
+    return None if memory is None else list(memory.split(size))
 
 
-def _opens(place: str, token: bytes, at: int) -> bool:
+def _file(token: bytes, end: int) -> int | None:
+    """Open, in memory, with the token at its end; None where there is no such thing."""
+    try:
+        file = os.memfd_create("facet-sum")
+        os.pwrite(file, token, end)
+    except (AttributeError, OSError):  # another system; not allowed here
+        return None
+    return file
+
+
+def _opens(place: str, token: bytes, end: int) -> bool:
     """Whether that is a file here, and the one that was meant: another machine may have one of that name."""
     try:
-        with open(place, "rb") as file:
-            file.seek(at)
-            return file.read() == token
+        with open(place, "r+b") as file:
+            file.seek(end)
+            return file.read(TOKEN) == token
     except OSError:
         return False
 

@@ -7,6 +7,7 @@ import torch
 from pipeline.datasets.augmentation import attribute_augmentation, identity_augmentation
 from pipeline.datasets.labelled import LabelledBatches
 from pipeline.datasets.pairs import PairBatches, to_images, to_tensor
+from pipeline.datasets.sampled import SampledBatches
 from pipeline.datasets.shards import Faces, ShardWriter
 from pipeline.errors import UserError
 from pipeline.methods import ipgan
@@ -115,13 +116,17 @@ def test_steps_and_seeds_differ(faces):
     assert not any(torch.equal(a, b) for i, a in enumerate(noises) for b in noises[:i])
 
 
-@pytest.mark.parametrize("make", [pairs, all_at_once, labelled])
+def drawn(faces):
+    return SampledBatches(faces, faces.of_split("train"), 8, 0, 3)
+
+
+@pytest.mark.parametrize("make", [pairs, all_at_once, labelled, drawn])
 @pytest.mark.parametrize("world", [2, 4])
 def test_the_shares_of_all_processes_make_the_batch(mixed, make, world):
     for step in (2, 3):
         whole = make(mixed)[step]
         shares = [make(mixed).share(rank, world)[step] for rank in range(world)]
-        for i in range(3 if make is labelled else 5):
+        for i in range({labelled: 3, drawn: 4}.get(make, 5)):
             assert torch.equal(torch.cat([share[i] for share in shares]), whole[i])
 
 

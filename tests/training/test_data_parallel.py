@@ -52,9 +52,10 @@ def first_gradients(m, first):
 
 result = {}
 makers = {"paper": test_ipgan.method, "ours": test_ipgan.ours}
+makers["laid"] = lambda: test_ipgan.ours().to(memory_format=torch.channels_last)  # as a fit has it
 makers |= {"cvaegan": test_cvaegan.cvae, "frozen": test_cvaegan.frozen, "known": known}
 makers |= {"recogniser": test_recognition.recognition, "judge": test_recognition.judge}
-tests = {"paper": test_ipgan, "ours": test_ipgan, "known": ByPlace}
+tests = {"paper": test_ipgan, "ours": test_ipgan, "laid": test_ipgan, "known": ByPlace}
 tests |= {"recogniser": test_recognition, "judge": test_recognition}
 for name, make in makers.items():
     test = tests.get(name, test_cvaegan)
@@ -102,7 +103,7 @@ def test_two_processes_and_one_take_the_same_steps(tmp_path):
     script = tmp_path / "steps.py"
     script.write_text(SCRIPT)
     one, two = (run(str(script), world, str(tmp_path / f"{world}.pt")) for world in (1, 2))
-    for name in ("paper", "ours", "known", "cvaegan", "frozen", "recogniser", "judge"):
+    for name in ("paper", "ours", "laid", "known", "cvaegan", "frozen", "recogniser", "judge"):
         for network, gradient in one[f"{name}/gradients"].items():
             off = (two[f"{name}/gradients"][network] - gradient).norm()
             assert off <= 1e-5 * gradient.norm(), (name, network)

@@ -1,24 +1,38 @@
-"""What processes do together, with processes that really talk (gloo, loopback)."""
+"""Sums and work that processes share, with processes that really talk (gloo, loopback)."""
+
+import os
 
 import pytest
 import torch
 
-from pipeline.training.gradients import _shares, as_it_lies
+from pipeline.training.gradients import as_it_lies
+from pipeline.training.sharing import _parts
 from tests.training.test_data_parallel import run
 
 # Sums of two lengths and precisions, twice each, and work on matrices: what each process has in the end, rank 0 writes.
 SCRIPT = """
-import os, sys, torch
+import os, sys, time, torch
 from torch import distributed
 from pipeline.training import shared_sum
-from pipeline.training.gradients import shared_out
+from pipeline.training.optimizers import Muon
+from pipeline.training.sharing import shared_out
 
 rank, world, port, out = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4]
 torch.set_num_threads(1)
 if {nowhere}:
-    del os.memfd_create
+    vars(os).pop("memfd_create", None)
 if {elsewhere} and rank == world - 1:
     opens, shared_sum._opens = shared_sum._opens, lambda place, token, at: opens(place, bytes(len(token)), at)
+wait = shared_sum._wait
+
+def late():
+    "One comes late, another goes on late: who did not wait for them would sum what is not there yet."
+    time.sleep(0.02 * (rank == 0))
+    wait()
+    time.sleep(0.02 * (rank == world - 1))
+
+shared_sum._wait = late
+torch.cpu.get_capabilities = lambda: {{"avx512_bf16": rank != {differ}}}
 distributed.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{{port}}", rank=rank, world_size=world)
 mine = {{}}
 for dtype in (torch.float32, torch.float64):
@@ -33,6 +47,12 @@ work = lambda m: worked_on.append(m) or 2 * m
 matrices = [torch.full((n, 3), n, dtype=torch.bfloat16) for n in (1, 5, 2, 3)]
 mine |= {{f"matrix {{n}}": m for n, m in enumerate(shared_out(work, matrices))}}
 mine["work"] = torch.tensor(len(worked_on))
+weight = torch.nn.Parameter(torch.linspace(-1, 1, 32 * 16 * 9).view(32, 16, 3, 3).to(memory_format=torch.channels_last))
+muon = Muon([weight], lr=0.1, momentum=0.9)
+weight.grad = weight.detach().sin()
+with torch.autocast("cpu", torch.bfloat16):
+    muon.step()
+mine |= {{"weight": weight.detach(), "precision": torch.tensor(muon.precision == torch.bfloat16)}}
 found = [None] * world
 distributed.all_gather_object(found, mine)
 if rank == 0:
@@ -42,15 +62,18 @@ if rank == 0:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("world", "nowhere", "elsewhere"), [(2, False, False), (5, False, False), (2, True, False), (3, False, True)]
+    ("world", "nowhere", "elsewhere", "differ"),
+    [(2, False, False, -1), (5, False, False, 1), (2, True, False, -1), (3, False, True, 2)],
 )
-def test_each_has_the_sum_and_all_the_work(tmp_path, world, nowhere, elsewhere):
+def test_each_has_the_sum_and_all_the_work(tmp_path, world, nowhere, elsewhere, differ):
     """Through shared memory, and where there is none: another system, a process on another machine."""
     script = tmp_path / "sums.py"
-    script.write_text(SCRIPT.format(nowhere=nowhere, elsewhere=elsewhere))
+    script.write_text(SCRIPT.format(nowhere=nowhere, elsewhere=elsewhere, differ=differ))
     found = run(str(script), world, str(tmp_path / "found.pt"))
     for mine in found:
-        assert mine["shared"] == (not nowhere and not elsewhere)
+        assert torch.equal(mine["weight"], found[0]["weight"])
+        assert mine["precision"] == (differ < 0), "one that has no bf16 decides for all"
+        assert mine["shared"] == (hasattr(os, "memfd_create") and not nowhere and not elsewhere)
         for dtype in (torch.float32, torch.float64):
             for size in (1, 1001):
                 for turn in (1, 2):
@@ -63,9 +86,8 @@ def test_each_has_the_sum_and_all_the_work(tmp_path, world, nowhere, elsewhere):
     assert sorted(int(mine["work"]) for mine in found) == {2: [1, 3], 3: [1, 1, 2], 5: [0, 1, 1, 1, 1]}[world]
 
 
-def test_shares_are_about_the_same(monkeypatch):
-    monkeypatch.setattr("pipeline.training.gradients._world", lambda: 2)
-    assert _shares([5, 1, 4, 3, 3]) == [[0, 4], [2, 3, 1]]
+def test_parts_are_about_the_same():
+    assert _parts([5, 1, 4, 3, 3], 2) == [[0, 4], [2, 3, 1]]
 
 
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
