@@ -114,8 +114,11 @@ def cell(value: object) -> str:
 
 
 def seconds(name: str) -> str:
-    """What `train` took, with start and end."""
-    run = json.loads(dvc.api.read(paths.TRAIN_RUN.as_posix(), repo=str(ROOT), rev=name))
+    """What `train` took, with start and end; nothing of a run that is gone."""
+    try:
+        run = json.loads(dvc.api.read(paths.TRAIN_RUN.as_posix(), repo=str(ROOT), rev=name))
+    except RevError:
+        return ""
     return f"{run['seconds']:.0f}"
 
 

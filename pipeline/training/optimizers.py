@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.linalg import vector_norm
 from torch.optim import Adam, Optimizer
 
 from pipeline.training.devices import has_bf16
@@ -67,7 +66,7 @@ def orthogonal(x: Tensor) -> Tensor:
     nine times as long as high where it is a kernel, is multiplied twice in all rather than twice a step.
     """
     y = x.T if len(x) > x.shape[1] else x
-    y = y / vector_norm(y, dtype=torch.promote_types(y.dtype, torch.float32)).clamp(min=1e-7)
+    y = y / y.norm().clamp(min=1e-7)
     gram = y @ y.T
     product = factor = _factor(gram)
     for _ in range(NEWTON_SCHULZ - 1):
