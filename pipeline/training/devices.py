@@ -15,7 +15,7 @@ from torch import distributed
 
 from pipeline.errors import UserError
 from pipeline.settings import Settings, launched, local_rank
-from pipeline.training import shared_sum
+from pipeline.training import shared_memory
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -118,7 +118,7 @@ def first_goes_on() -> None:
     if not (distributed.is_available() and distributed.is_initialized()):
         return
     rank = distributed.get_rank()
-    shared_sum.release()
+    shared_memory.release()
     distributed.destroy_process_group()  # or metrics of the first would wait for the others
     if rank:
         raise SystemExit(0)

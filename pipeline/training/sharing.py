@@ -6,24 +6,30 @@ import torch
 from torch import Tensor, distributed
 
 from pipeline.training.gradients import by_itself
+from pipeline.training.shared_memory import shared, wait
 
 
 def shared_out(work: Callable[[Tensor], Tensor], matrices: Sequence[Tensor]) -> list[Tensor]:
-    """`work` of each matrix, of its shape and precision: each process does a part, all have the whole."""
-    if by_itself():
+    """`work` of each matrix, of its shape and precision: each process does a part; good until the next call."""
+    if by_itself() or not matrices:
         return [work(m) for m in matrices]
-    world, rank = distributed.get_world_size(), distributed.get_rank()
-    done, parts = list(matrices), _parts([m.numel() * min(m.shape) for m in matrices], world)
+    sizes, rank = [m.numel() for m in matrices], distributed.get_rank()
+    parts = _parts([m.numel() * min(m.shape) for m in matrices], distributed.get_world_size())
+    memory = shared(sum(sizes), matrices[0])
+    done = matrices[0].new_empty(sum(sizes)) if memory is None else memory
+    order = [n for part in parts for n in part]
+    places = dict(zip(order, done.split([sizes[n] for n in order]), strict=True))
+    if memory is not None:
+        wait()  # until nobody reads what lies there
     for n in parts[rank]:
-        done[n] = work(matrices[n])
-    for owner, part in enumerate(parts):
-        if not part:
-            continue
-        flat = torch.cat([done[n].flatten() for n in part])
-        distributed.broadcast(flat.view(torch.uint8), owner)
-        for n, values in zip(part, flat.split([done[n].numel() for n in part]), strict=True):
-            done[n] = values.view_as(done[n])
-    return done
+        places[n].copy_(work(matrices[n]).flatten())
+    if memory is not None:
+        wait()
+    else:
+        for owner, part in enumerate(done.split([sum(sizes[n] for n in part) for part in parts])):
+            if len(part):
+                distributed.broadcast(part.view(torch.uint8), owner)
+    return [places[n].view_as(m) for n, m in enumerate(matrices)]
 
 
 def everywhere(fact: bool, device: torch.device) -> bool:
