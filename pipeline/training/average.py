@@ -6,6 +6,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from torch import nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
 class Average(pl.Callback):
@@ -41,6 +42,6 @@ class Average(pl.Callback):
         seen = module.batches_done * self.batch_size
         # Early on the half-life is a twentieth of what was seen, so that the first weights are soon forgotten.
         keep = 0.5 ** (self.batch_size / max(min(self.half_life, seen / 20), 1e-8)) if self.half_life else 0.0
+        move = get_ema_multi_avg_fn(keep)  # all weights at once, which a GPU has much of
         for name, average in self.averages.items():
-            for a, p in zip(average.parameters(), getattr(module, name).parameters(), strict=True):
-                a.lerp_(p.float(), 1 - keep)
+            move(list(average.parameters()), list(getattr(module, name).parameters()), 0)
