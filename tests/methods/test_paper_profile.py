@@ -30,6 +30,8 @@ def faces(size):
 def pairs(x, step, z_dim):
     same = step % 2 == 0  # every other batch, as the paper has it
     c = torch.arange(BATCH)
+    if step % 3 == 0:
+        c[-1] = -1  # a face of nobody in particular
     return Pairs(x, x if same else x.flip(0), c, c if same else c.flip(0), torch.randn(BATCH, z_dim), same)
 
 
