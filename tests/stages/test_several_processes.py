@@ -21,6 +21,7 @@ from pipeline.tracking.panels import Pictures
 from tests.conftest import ROOT
 from tests.datasets.building.projects import RENDERED, project
 from tests.tracking.runs import kept, of_type, summed_up, table
+from tests.training.projects import change
 from tests.training.test_data_parallel import free_port
 
 pytestmark = pytest.mark.slow
@@ -115,11 +116,7 @@ def copied(folder, place):
 def pretrained(tmp_path_factory):
     """A project up to `train`, by one process."""
     folder = project(tmp_path_factory.mktemp("pretrained"), shard_images=16, rendered=RENDERED | PEOPLE | PICTURES)
-    yaml = YAML()
-    params = yaml.load((folder / "params.yaml").read_text())
-    for section, values in TINY.items():
-        params[section] |= values
-    yaml.dump(params, folder / "params.yaml")
+    change(folder, TINY)
     shutil.copy(ROOT / "dvc.yaml", folder)  # which says what is used and made
     for stage in ("prepare", "pretrain", "judge"):
         code, said = run(folder, stage, FACET_DEVICES="1", FACET_WORKERS="1")
@@ -180,17 +177,26 @@ def test_synthesize_and_evaluate_give_the_same_bytes_on_two_processes(trained, e
     assert len(runs(folder)) == 2
 
 
-@pytest.mark.parametrize("stage", ["pretrain", "judge"])
-def test_recognisers_learn_on_two_processes_what_they_learn_on_one(pretrained, tmp_path, stage):
-    folder = copied(pretrained, tmp_path / "project")
-    code, said = run(folder, stage, FACET_DEVICES="2")
-    assert code == 0, said
-    assert len(runs(folder)) == 1
-    curves = [place / "results" / stage / "plots/curve.csv" for place in (pretrained, folder)]
-    one, two = (
-        [float(value) for row in curve.read_text().splitlines()[1:] for value in row.split(",")] for curve in curves
-    )
-    assert two == pytest.approx(one, rel=3e-2)  # bf16; to the last bits: tests/training/test_data_parallel.py
+@pytest.mark.parametrize(
+    ("stage", "method"), [("pretrain", "ipgan"), ("judge", "ipgan"), ("train", "ipgan"), ("train", "cvaegan")]
+)
+def test_two_processes_learn_what_one_does(pretrained, tmp_path, stage, method):
+    """Terms of the first step, and what a few in float32 leave of rounding, in all curves."""
+    found = []
+    for devices in ("1", "2"):
+        folder = copied(pretrained, tmp_path / devices)
+        change(folder, {"model": {"method": method}, stage: {"precision": "32-true"}})
+        code, said = run(folder, stage, FACET_DEVICES=devices)
+        assert code == 0, said
+        assert len(runs(folder)) == 1
+        curves = [file.read_text() for file in sorted((folder / "results" / stage / "plots").glob("*.csv"))]
+        rows = [row.split(",") for curve in curves for row in curve.splitlines()[1:]]
+        found.append([[float(cell or "nan") for cell in row] for row in rows])  # no term of two people in a pair of one
+    one, two = found
+    assert len(one) == len(two) >= 4
+    assert two[0] == pytest.approx(one[0], rel=1e-5, nan_ok=True)
+    for row_of_one, row_of_two in zip(one, two, strict=True):
+        assert row_of_two == pytest.approx(row_of_one, rel=1e-2, abs=1e-3, nan_ok=True)
 
 
 @pytest.mark.parametrize("stage", ["pretrain", "judge", "train"])

@@ -85,9 +85,9 @@ def change(folder: Path, sections: dict[str, dict[str, Any]]) -> None:
         yaml.dump(params, file)
 
 
-def content(folder: Path) -> dict[str, str]:
-    """File -> sha256, of all that `train` wrote but what it says of its own run."""
-    files = [p for place in ("models/train", "results/train") for p in (folder / place).rglob("*") if p.is_file()]
+def content(folder: Path, stage: str = "train") -> dict[str, str]:
+    """File -> sha256, of all that the stage wrote but what it says of its own run."""
+    files = [p for place in (f"models/{stage}", f"results/{stage}") for p in (folder / place).rglob("*") if p.is_file()]
     files = [p for p in files if p.name != "run.json"]  # when it ran, and how long
     return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(files)}
 
@@ -101,9 +101,9 @@ def checkpoint(folder: Path, stage: str = "train") -> Path | None:
     return next(work_of(folder, stage).glob(f"*/{FILE}"), None)
 
 
-def written(folder: Path) -> int | None:
+def written(folder: Path, stage: str = "train") -> int | None:
     """When the checkpoint that is there was written, in nanoseconds."""
-    file = checkpoint(folder)
+    file = checkpoint(folder, stage)
     return file.stat().st_mtime_ns if file else None
 
 

@@ -55,15 +55,15 @@ def same(a, b):
     return type(a) is type(b) and a == b
 
 
-def killed(folder, times, rng):
+def killed(folder, times, rng, stage="train"):
     """Kill the command so many times, each time at a moment by chance behind another checkpoint."""
     for _ in range(times):
-        command, before = Command(folder), written(folder)
-        wait_for(lambda before=before, c=command: written(folder) != before or c.process.poll() is not None)
+        command, before = Command(folder, stage), written(folder, stage)
+        wait_for(lambda before=before, c=command: written(folder, stage) != before or c.process.poll() is not None)
         time.sleep(rng.uniform(0, 0.3))
         assert command.tell(signal.SIGKILL)[0] == -signal.SIGKILL, command.said
         # As if it had been in the midst of writing the next one, which takes too short a time to be met by chance.
-        file = checkpoint(folder)
+        file = checkpoint(folder, stage)
         file.with_suffix(".part").write_bytes(file.read_bytes()[: rng.randrange(file.stat().st_size)])
 
 
@@ -102,6 +102,22 @@ def test_killed_while_its_results_get_their_names_it_ends_with_the_same_bytes(un
     assert command.end() == 0, command.said
     assert f"Going on from {BATCH * STEPS} images" in command.said
     assert content(folder) == content(whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["pretrain", "judge"])
+def test_a_recogniser_that_is_killed_ends_with_the_same_bytes(ready, tmp_path, stage):
+    """It learns from images that are changed at random."""
+    small = {"images": BATCH * STEPS, "batch_size": BATCH, "augment": True, "precision": "32-true"}
+    if stage == "judge":
+        small |= {"width": 8, "features_dim": 16}
+    whole, folder = (projects.copy(ready, tmp_path / name, {stage: small}) for name in ("whole", "killed"))
+    assert Command(whole, stage).end() == 0
+    killed(folder, 2, random.Random(0), stage)
+    command = Command(folder, stage)
+    assert command.end() == 0, command.said
+    assert "Going on from" in command.said
+    assert content(folder, stage) == content(whole, stage)
 
 
 def _compare(undisturbed, tmp_path, ready, times, seed):
