@@ -53,6 +53,20 @@ def test_a_kernel_moves_as_torchs_muon_moves_its_matrix(arithmetic, shape):
     assert ours.precision == (torch.bfloat16 if arithmetic else torch.float32)
     moved = matrix - start
     assert (weight.flatten(1) - matrix).norm() < 0.04 * moved.norm()  # torch's rounds to bf16, ours may
+    assert ours.state_dict()["state"][0].keys() == torchs.state_dict()["state"][0].keys()
+
+
+@pytest.mark.parametrize("shape", [(64, 16), (16, 64)])
+def test_in_full_precision_a_step_is_that_of_bf16_but_for_its_rounding(monkeypatch, shape):
+    torch.manual_seed(0)
+    start, gradient, weights = torch.randn(shape), torch.randn(shape), []
+    for has in (True, False):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda has=has: {"avx512_bf16": has})
+        weights.append(nn.Parameter(start.clone()))
+        weights[-1].grad = gradient.clone()
+        Muon([weights[-1]], lr=0.1, momentum=0.9).step()
+    moved = weights[0] - start
+    assert (weights[1] - weights[0]).norm() < 0.02 * moved.norm()
 
 
 def test_in_full_precision_the_steps_are_those_of_newton_and_schulz():
